@@ -1,0 +1,4 @@
+//! The guest architecture's state and models.
+
+pub mod features;
+pub mod state;

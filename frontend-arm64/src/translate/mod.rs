@@ -1,0 +1,1 @@
+//! Insn to IR, one file per manual class.
