@@ -189,11 +189,11 @@ impl Cond {
             Cond::Vs => v,
             Cond::Vc => !v,
             Cond::Hi => c && !z,
-            Cond::Ls => !(c && !z),
+            Cond::Ls => !c || z,
             Cond::Ge => n == v,
             Cond::Lt => n != v,
             Cond::Gt => n == v && !z,
-            Cond::Le => !(n == v && !z),
+            Cond::Le => n != v || z,
             Cond::Al | Cond::Nv => true,
         }
     }
