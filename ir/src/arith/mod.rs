@@ -5,7 +5,9 @@
 //! argument (above its type's width) may hold anything; those of a result are zero.
 
 pub mod crc;
+pub mod fp;
 pub mod int;
+pub mod simd_fp;
 
 use crate::flags::Cond;
 use crate::inst::{Inst, Value};
