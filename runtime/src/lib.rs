@@ -1,1 +1,8 @@
-//! placeholder
+//! Running translated code: the CPU frame, dispatch, caches, background compilation, faults, statistics.
+//!
+//! The only crate that maps executable memory or enters generated code. What the code's world is (a Linux process, a
+//! machine) it learns through [`env::Environment`].
+
+pub mod engine;
+pub mod env;
+pub mod vcpu;

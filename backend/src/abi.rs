@@ -1,0 +1,152 @@
+//! The contract between generated code and the runtime: what the state pointer points to, how code is entered and left.
+//!
+//! **State pointer.** Every translated function gets the address of a *frame*: a [`FrameHeader`] of [`HEADER_SIZE`]
+//! bytes, then the guest state whose slots the IR names. Slot offset `o` is frame offset `HEADER_SIZE + o`.
+//!
+//! **Entry.** `extern "tail" fn(state: i64, arg: i64) -> i64` (Cranelift's `CallConv::Tail`). `arg` is the entry number for a unit
+//! with several entries (each entry but the first has a stub that loads it; entry addresses are what the runtime stores), otherwise
+//! ignored. The runtime enters through a Cranelift-built trampoline `extern "C" fn(state, code) -> i64`.
+//!
+//! **Leaving.** All slots written back, then one of:
+//! * direct branch: `arg` = address of the exit's [`ChainSlot`], tail-jump to `slot.code`. Unlinked slots hold the address of the
+//!   *unlinked stub*, which returns `arg`, so the trampoline's caller gets the slot's address (its low four bits are 0);
+//! * indirect branch: look the target up in the per-CPU jump cache ([`JumpEntry`]); hit: tail-jump to `code`; miss: store the
+//!   target to the guest pc and return [`EXIT_LOOKUP`];
+//! * trap: store the guest pc, store the encoded [`metaphrase_ir::TrapKind`] to `header.trap`, return [`EXIT_TRAP`];
+//! * poll found `header.stop` set: store the block's pc, return [`EXIT_STOP`];
+//! * fault landing pad: store the pc of the faulting instruction, return [`EXIT_FAULT`].
+//!
+//! **Floating point.** MXCSR holds the guest's rounding mode while translated code runs, all exceptions masked; its
+//! sticky bits are part of the guest's FPSR. Helpers that run Rust floating point save and restore it themselves.
+
+use metaphrase_ir::TrapKind;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+/// Bytes between the frame's start and the guest state.
+pub const HEADER_SIZE: u32 = 256;
+
+/// Head of the frame. `repr(C)`, shared with generated code: offsets are tested below.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct FrameHeader {
+    /// Nonzero: leave translated code at the next poll.
+    pub stop: AtomicU32,
+    /// Guest value of MXCSR (control bits) while translated code runs.
+    pub guest_mxcsr: u32,
+    /// The jump cache: address of [`JUMP_ENTRIES`] [`JumpEntry`]s.
+    pub jump_cache: u64,
+    /// Address of the helper table: `HelperId::ALL.len()` function addresses, then the [`Builtin`]s.
+    pub helpers: u64,
+    /// Encoded trap of the last `EXIT_TRAP`.
+    pub trap: u64,
+    /// Address that faulted (set by the host signal handler before `EXIT_FAULT`).
+    pub fault_addr: u64,
+    /// What the handler saw: bit 0 write, bit 1 not a mapping fault but a permission fault, bits 15..8 host signal number.
+    pub fault_info: u64,
+    /// Host MXCSR to restore on leaving.
+    pub host_mxcsr: u32,
+    /// Scratch for the trampoline.
+    pub scratch: u32,
+    /// Owner's pointer back to its CPU object, for helpers.
+    pub owner: u64,
+}
+
+/// One entry of the per-CPU jump cache. Index of guest pc `p`: `(p >> 2) & (JUMP_ENTRIES - 1)`. Empty: `pc = u64::MAX`.
+#[derive(Debug)]
+#[repr(C)]
+pub struct JumpEntry {
+    /// Guest address.
+    pub pc: AtomicU64,
+    /// Host address of a translation's entry.
+    pub code: AtomicU64,
+}
+
+/// Entries of the jump cache.
+pub const JUMP_ENTRIES: usize = 4096;
+
+/// A direct exit: linked by one atomic store to `code`.
+#[derive(Debug)]
+#[repr(C, align(16))]
+pub struct ChainSlot {
+    /// Host address to jump to: a translation's entry or the unlinked stub.
+    pub code: AtomicU64,
+    /// Guest address that the exit goes to.
+    pub guest_pc: u64,
+}
+
+/// Returned instead of a slot address: indirect branch missed the jump cache; target in the guest pc.
+pub const EXIT_LOOKUP: u64 = 1;
+/// A trap; see `header.trap`.
+pub const EXIT_TRAP: u64 = 2;
+/// `header.stop` was seen.
+pub const EXIT_STOP: u64 = 3;
+/// A guest memory access faulted.
+pub const EXIT_FAULT: u64 = 4;
+
+/// Functions behind the helper table that are not `Op::Call` helpers, but how the back end reaches the meaning of ops it does not
+/// lower inline. Their place in the table follows the `HelperId`s.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(usize)]
+pub enum Builtin {
+    /// `extern "C" fn(state, packed: u64 /* op | ty << 16 | arg0 type << 24 | aux << 32 */, imm: u64, args: *const [u128; 4], out: *mut u128)`: any
+    /// pure op by `arith::eval`, with the guest's FPCR/FPSR. `imm` of ops with a constant-pool operand: address of the u128.
+    Eval = 0,
+    /// `extern "C" fn(state, kind, a, b) -> u64`: packed NZCV of a lazy triple.
+    Nzcv = 1,
+}
+
+impl Builtin {
+    /// Every built-in.
+    pub const ALL: [Builtin; 2] = [Builtin::Eval, Builtin::Nzcv];
+    /// Index in the helper table.
+    pub const fn index(self) -> usize {
+        metaphrase_ir::helper::HelperId::ALL.len() + self as usize
+    }
+}
+
+/// Packs a trap for `header.trap`: kind number in the low byte, payload above.
+pub const fn encode_trap(t: TrapKind) -> u64 {
+    match t {
+        TrapKind::Svc(i) => (i as u64) << 8,
+        TrapKind::Brk(i) => 1 | (i as u64) << 8,
+        TrapKind::Undefined => 2,
+        TrapKind::Unimplemented(w) => 3 | (w as u64) << 8,
+        TrapKind::Sync(i) => 4 | (i as u64) << 8,
+        TrapKind::FetchFault => 5,
+    }
+}
+
+/// Inverse of [`encode_trap`].
+pub const fn decode_trap(v: u64) -> TrapKind {
+    let p = v >> 8;
+    match v & 0xff {
+        0 => TrapKind::Svc(p as u16),
+        1 => TrapKind::Brk(p as u16),
+        3 => TrapKind::Unimplemented(p as u32),
+        4 => TrapKind::Sync(p as u16),
+        5 => TrapKind::FetchFault,
+        _ => TrapKind::Undefined,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_fits_and_traps_round_trip() {
+        assert!(size_of::<FrameHeader>() <= HEADER_SIZE as usize);
+        assert_eq!(size_of::<JumpEntry>(), 16);
+        assert_eq!(size_of::<ChainSlot>(), 16);
+        for t in [
+            TrapKind::Svc(7),
+            TrapKind::Brk(0xffff),
+            TrapKind::Undefined,
+            TrapKind::Unimplemented(0xdead_beef),
+            TrapKind::Sync(3),
+            TrapKind::FetchFault,
+        ] {
+            assert_eq!(decode_trap(encode_trap(t)), t);
+        }
+    }
+}
