@@ -64,6 +64,34 @@ impl FeatSet {
     pub const fn with(self, f: Feat) -> FeatSet {
         FeatSet(self.0 | 1 << (f as u32))
     }
+    /// Everything that this build translates.
+    pub const IMPLEMENTED: FeatSet = FeatSet::V8_0
+        .with(Feat::LSE)
+        .with(Feat::LSE2)
+        .with(Feat::CRC32)
+        .with(Feat::LRCPC)
+        .with(Feat::LRCPC2)
+        .with(Feat::DPB)
+        .with(Feat::DPB2)
+        .with(Feat::LOR)
+        .with(Feat::RDM)
+        .with(Feat::AES)
+        .with(Feat::PMULL)
+        .with(Feat::SHA1)
+        .with(Feat::SHA256)
+        .with(Feat::SHA512)
+        .with(Feat::SHA3)
+        .with(Feat::SM3)
+        .with(Feat::SM4)
+        .with(Feat::FP16)
+        .with(Feat::FHM)
+        .with(Feat::DOTPROD)
+        .with(Feat::FCMA)
+        .with(Feat::JSCVT)
+        .with(Feat::FRINTTS)
+        .with(Feat::BF16)
+        .with(Feat::I8MM);
+
     /// Armv8.0-A with FP and AdvSIMD.
     pub const V8_0: FeatSet = FeatSet(0).with(Feat::BASE).with(Feat::FP).with(Feat::SIMD);
 }

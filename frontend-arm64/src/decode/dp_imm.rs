@@ -1,5 +1,15 @@
 //! Data processing, immediate (Arm ARM C4.1.93).
 
+/// 32-bit forms need imm6 below 32.
+fn sf_imms_ok(w: u32) -> bool {
+    w >> 31 != 0 || (w >> 15 & 1 == 0 && w >> 21 & 1 == 0)
+}
+
+/// MOVZ, MOVN, MOVK: a 32-bit register has two halfwords.
+fn hw_ok(w: u32) -> bool {
+    w >> 31 != 0 || w >> 22 & 1 == 0
+}
+
 #[rustfmt::skip]
 crate::rows! {
     /// Data processing (immediate).
@@ -11,5 +21,19 @@ crate::rows! {
         SubImm     "f1010001 0siiiiii iiiiiinn nnnddddd" { sf: f, sh: s, imm12: i, rn: n, rd: d } BASE;
         SubsImm    "f1110001 0siiiiii iiiiiinn nnnddddd" { sf: f, sh: s, imm12: i, rn: n, rd: d } BASE;
         AndImm     "f0010010 0Nrrrrrr ssssssnn nnnddddd" { sf: f, n: N, immr: r, imms: s, rn: n, rd: d } BASE if super::imm::bitmask_ok;
+        OrrImm     "f0110010 0Nrrrrrr ssssssnn nnnddddd" { sf: f, n: N, immr: r, imms: s, rn: n, rd: d } BASE if super::imm::bitmask_ok;
+        EorImm     "f1010010 0Nrrrrrr ssssssnn nnnddddd" { sf: f, n: N, immr: r, imms: s, rn: n, rd: d } BASE if super::imm::bitmask_ok;
+        AndsImm    "f1110010 0Nrrrrrr ssssssnn nnnddddd" { sf: f, n: N, immr: r, imms: s, rn: n, rd: d } BASE if super::imm::bitmask_ok;
+        Movn       "f0010010 1hhiiiii iiiiiiii iiiddddd" { sf: f, hw: h, imm16: i, rd: d } BASE if hw_ok;
+        Movz       "f1010010 1hhiiiii iiiiiiii iiiddddd" { sf: f, hw: h, imm16: i, rd: d } BASE if hw_ok;
+        Movk       "f1110010 1hhiiiii iiiiiiii iiiddddd" { sf: f, hw: h, imm16: i, rd: d } BASE if hw_ok;
+        Sbfm32     "00010011 00rrrrrr ssssssnn nnnddddd" { immr: r, imms: s, rn: n, rd: d } BASE if sf_imms_ok;
+        Sbfm64     "10010011 01rrrrrr ssssssnn nnnddddd" { immr: r, imms: s, rn: n, rd: d } BASE;
+        Bfm32      "00110011 00rrrrrr ssssssnn nnnddddd" { immr: r, imms: s, rn: n, rd: d } BASE if sf_imms_ok;
+        Bfm64      "10110011 01rrrrrr ssssssnn nnnddddd" { immr: r, imms: s, rn: n, rd: d } BASE;
+        Ubfm32     "01010011 00rrrrrr ssssssnn nnnddddd" { immr: r, imms: s, rn: n, rd: d } BASE if sf_imms_ok;
+        Ubfm64     "11010011 01rrrrrr ssssssnn nnnddddd" { immr: r, imms: s, rn: n, rd: d } BASE;
+        Extr32     "00010011 100mmmmm 0sssssnn nnnddddd" { rm: m, imms: s, rn: n, rd: d } BASE;
+        Extr64     "10010011 110mmmmm ssssssnn nnnddddd" { rm: m, imms: s, rn: n, rd: d } BASE;
     }
 }

@@ -4,9 +4,11 @@
 //! A pattern is 32 characters, most significant bit first; spaces are ignored. `0` and `1` are fixed bits, a letter is a bit of
 //! the field of that letter (its bits must be contiguous), `x` is a bit that the encoding ignores ("should be" bits).
 
-/// Metadata of one row, for coverage tests, the fuzz generator and documentation.
+/// One row: what the look-up needs, and metadata for coverage tests, the fuzz generator and documentation.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
+    /// Class the row belongs to (the variant of [`super::Insn`]).
+    pub class: &'static str,
     /// Variant name.
     pub name: &'static str,
     /// The pattern as written.
@@ -19,6 +21,10 @@ pub struct Row {
     pub feat: crate::arch::features::Feat,
     /// Extra condition on the word (reserved combinations): true when the row applies.
     pub applies: fn(u32) -> bool,
+    /// CONSTRAINED UNPREDICTABLE combinations that we refuse rather than execute.
+    pub unpredictable: fn(u32) -> bool,
+    /// Extracts the fields of a word that the row matches.
+    pub extract: fn(u32) -> super::Insn,
 }
 
 /// Fixed bits of a pattern.
@@ -76,11 +82,14 @@ pub const fn field(p: &str, letter: &str) -> (u32, u32) {
 }
 
 /// Defines one class of instructions. Each row:
-/// `Variant "pattern" { field: letter, ... } FEAT [if predicate];` where the predicate is a `fn(u32) -> bool` or closure on the word.
-/// Every field becomes a `u32` of the variant. Rows are tried in order; put the more specific first.
+/// `Variant "pattern" { field: letter, ... } FEAT [if predicate] [, unpredictable predicate];` where a predicate is a
+/// `fn(u32) -> bool` or closure on the word: `if` says when the row applies (reserved combinations are no match),
+/// `unpredictable` which matches are refused as such. Every field becomes a `u32` of the variant. Rows are tried in
+/// order; put the more specific first. The class must be listed in `classes!` of [`crate::decode`].
 #[macro_export]
 macro_rules! rows {
-    ($(#[$doc:meta])* $class:ident { $( $(#[$vdoc:meta])* $name:ident $pat:literal { $($f:ident : $l:ident),* $(,)? } $feat:ident $(if $pred:expr)? ; )* }) => {
+    ($(#[$doc:meta])* $class:ident { $( $(#[$vdoc:meta])* $name:ident $pat:literal { $($f:ident : $l:ident),* $(,)? } $feat:ident
+        $(if $pred:expr)? $(, unpredictable $unp:expr)? ; )* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[allow(missing_docs, reason = "names of the manual's encodings and fields")]
@@ -90,32 +99,33 @@ macro_rules! rows {
             /// The rows of this class, in matching order.
             pub const ROWS: &'static [$crate::decode::pattern::Row] = &[$(
                 $crate::decode::pattern::Row {
-                    name: stringify!($name), pattern: $pat,
-                    mask: $crate::decode::pattern::mask($pat), value: $crate::decode::pattern::value($pat),
+                    class: stringify!($class),
+                    name: stringify!($name),
+                    pattern: $pat,
+                    mask: $crate::decode::pattern::mask($pat),
+                    value: $crate::decode::pattern::value($pat),
                     feat: $crate::arch::features::Feat::$feat,
-                    applies: { const fn always(_: u32) -> bool { true } #[allow(unused_mut, unused_assignments, reason = "rows without a predicate")] { let mut p: fn(u32) -> bool = always; $( p = $pred; )? p } },
+                    applies: $crate::rows!(@pred true $($pred)?),
+                    unpredictable: $crate::rows!(@pred false $($unp)?),
+                    extract: {
+                        fn extract(w: u32) -> $crate::decode::Insn {
+                            let _ = w;
+                            $crate::decode::Insn::$class($class::$name { $( $f: {
+                                const F: (u32, u32) = $crate::decode::pattern::field($pat, stringify!($l));
+                                w >> F.0 & ((1u64 << F.1) - 1) as u32
+                            }, )* })
+                        }
+                        extract
+                    },
                 },
             )*];
 
-            /// Extracts the fields of row number `row` (as in [`Self::ROWS`]) from `w`.
-            pub fn extract(row: usize, w: u32) -> $class {
-                let _ = w;
-                let mut _i = 0usize;
-                $crate::rows!(@extract $class row w 0usize; $( $name $pat { $($f : $l),* } )*);
-                unreachable!("row number out of range")
-            }
-
-            /// Mnemonic-like name of the row.
+            /// Name of the row.
             pub fn name(&self) -> &'static str {
                 match self { $( $class::$name { .. } => stringify!($name), )* }
             }
         }
     };
-    (@extract $class:ident $row:ident $w:ident $n:expr; ) => {};
-    (@extract $class:ident $row:ident $w:ident $n:expr; $name:ident $pat:literal { $($f:ident : $l:ident),* } $($rest:tt)*) => {
-        if $row == $n {
-            return $class::$name { $( $f: { const F: (u32, u32) = $crate::decode::pattern::field($pat, stringify!($l)); $w >> F.0 & ((1u64 << F.1) - 1) as u32 }, )* };
-        }
-        $crate::rows!(@extract $class $row $w $n + 1usize; $($rest)*);
-    };
+    (@pred $default:literal) => {{ const fn default(_: u32) -> bool { $default } default }};
+    (@pred $default:literal $pred:expr) => { $pred };
 }

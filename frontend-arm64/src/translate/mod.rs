@@ -1,1 +1,90 @@
 //! Insn to IR, one file per manual class.
+//!
+//! [`translate_block`] turns the instructions from one address up to the next branch or trap into one block of a
+//! [`Unit`]. It decodes exactly the words that execution can reach, never more. Every instruction begins with `Mark`; all
+//! its memory accesses come before its `Set`s, so that a fault leaves the state of the `Mark`.
+//!
+//! This module must not know who executes the unit, nor how blocks become regions: direct branches leave by
+//! [`Dest::Pc`], and whoever owns the unit links them.
+
+mod dp_imm;
+pub mod operand;
+mod undefined;
+
+pub use operand::Ctx;
+
+use crate::arch::features::FeatSet;
+use crate::decode::{self, Insn};
+use metaphrase_ir::{BlockId, Builder, Dest, Exit, TrapKind, Unit};
+
+/// What translation depends on besides the words.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// Features that the guest CPU advertises; words of other features are undefined.
+    pub feats: FeatSet,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            feats: FeatSet::IMPLEMENTED,
+        }
+    }
+}
+
+/// What follows an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flow {
+    /// The next instruction, in the same block.
+    Next,
+    /// The block ends.
+    End(Exit),
+}
+
+/// Translates the basic block at `pc` and appends it to `unit`: up to a branch, a trap, `max_insns` instructions (at
+/// least 1) or the first word that `fetch` refuses; in the last two cases it goes on at the next address by a direct
+/// exit. If the first word cannot be fetched (or `pc` is misaligned) the block is a `FetchFault`.
+pub fn translate_block(
+    unit: &mut Unit,
+    cfg: &Config,
+    pc: u64,
+    fetch: &mut dyn FnMut(u64) -> Option<u32>,
+    max_insns: u32,
+) -> BlockId {
+    let mut t = Ctx::new(Builder::new(unit, pc), cfg, pc);
+    let mut at = pc;
+    let exit = loop {
+        let next = |dest| Exit::Goto {
+            dest: Dest::Pc(dest),
+            call: false,
+        };
+        if at.wrapping_sub(pc) / 4 >= u64::from(max_insns.max(1)) {
+            break next(at);
+        }
+        let word = if at & 3 == 0 { fetch(at) } else { None };
+        let Some(word) = word else {
+            if at != pc {
+                break next(at);
+            }
+            t.b.mark(at);
+            break Exit::Trap {
+                kind: TrapKind::FetchFault,
+                pc: at,
+            };
+        };
+        t.start(at, word);
+        at = at.wrapping_add(4);
+        if let Flow::End(exit) = instruction(&mut t) {
+            break exit;
+        }
+    };
+    t.b.finish(at.wrapping_sub(pc) as u32, exit)
+}
+
+/// Translates the current instruction.
+fn instruction(t: &mut Ctx<'_>) -> Flow {
+    match decode::decode(t.word, t.cfg.feats) {
+        Ok(Insn::DpImm(i)) => dp_imm::translate(t, i),
+        Err(e) => undefined::refused(t, e),
+    }
+}
