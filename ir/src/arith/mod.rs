@@ -5,13 +5,15 @@
 //! argument (above its type's width) may hold anything; those of a result are zero.
 
 pub mod crc;
+pub mod crypto;
 pub mod fp;
 pub mod int;
+pub mod simd;
 pub mod simd_fp;
 
 use crate::flags::Cond;
-use crate::inst::{Inst, Value};
-use crate::ops::{IntCond, Op};
+use crate::inst::{Inst, Shape, Value};
+use crate::ops::{IntCond, Op, VBinKind, VRedKind, VShiftKind, VTernKind, VUnKind};
 use crate::types::Type;
 
 /// A value of any type as raw bits, zero-extended to 128. `Flags` is the packed NZCV in bits 31..28.
@@ -49,7 +51,7 @@ pub fn eval(
     args: [Bits; 4],
     arg_ty: impl Fn(Value) -> Type,
     consts: &[u128],
-    _env: &mut FpEnv,
+    env: &mut FpEnv,
 ) -> Option<Bits> {
     let [a, b, c, _] = args;
     let (x, y) = (a as u64, b as u64);
@@ -73,6 +75,72 @@ pub fn eval(
         Op::FlagsSelect if a & 1 != 0 => b & 0xf000_0000,
         Op::FlagsSelect => (inst.imm & 0xf000_0000) as u128,
         Op::CondHolds => Cond::from_bits(inst.aux).holds(x as u32) as u128,
-        op => return int::eval(op, inst.ty == Type::I64, x, y, inst.imm).map(u128::from),
+        Op::VLaneS => {
+            let shape = inst.shape();
+            let lane = int::sext(int::lane(shape, a, inst.imm), shape.lane_bits().min(64));
+            truncate(inst.ty, lane as u128)
+        }
+        Op::VLane => truncate(inst.ty, int::lane(inst.shape(), a, inst.imm) as u128),
+        Op::VShuffle => vector(inst.op, inst.aux, inst.imm, [a, b, pool()], env)?,
+        op => {
+            return int::eval(op, inst.ty == Type::I64, x, y, inst.imm)
+                .map(u128::from)
+                .or_else(|| vector(op, inst.aux, inst.imm, [a, b, c], env))
+                .or_else(|| fp::eval_scalar(inst, args, arg_ty(inst.args[0]), env));
+        }
     })
+}
+
+/// Evaluates an op whose result is a vector, on values alone: what a generic helper behind generated code calls. Arguments
+/// and `aux` and `imm` as in the op's row, except that `c` is the mask of `VShuffle`.
+///
+/// # Panics
+/// If `op` does not give a `V128`: that is a bug of the caller.
+pub fn eval_vector(op: Op, aux: u32, imm: u64, a: Bits, b: Bits, c: Bits, env: &mut FpEnv) -> Bits {
+    match vector(op, aux, imm, [a, b, c], env) {
+        Some(r) => r,
+        None => panic!("{} is not a vector op (aux {aux:#x})", op.info().name),
+    }
+}
+
+fn vector(op: Op, aux: u32, imm: u64, [a, b, c]: [Bits; 3], env: &mut FpEnv) -> Option<Bits> {
+    let s = Shape::from_bits(aux & 0xff);
+    match op {
+        Op::VUn => vun(aux, s, a, env),
+        Op::VBin => {
+            let kind = VBinKind::from_aux(aux);
+            simd::bin::eval(kind, aux, a, b, env)
+                .or_else(|| simd_fp::eval_vbin(kind, s, a, b, env))
+                .or_else(|| crypto::eval_vbin(kind, a, b))
+        }
+        Op::VTern => {
+            let kind = VTernKind::from_aux(aux);
+            simd::tern::eval(kind, s, a, b, c, env)
+                .or_else(|| simd_fp::eval_vtern(kind, s, [a, b, c], env))
+                .or_else(|| crypto::eval_vtern(kind, a, b, c, imm))
+        }
+        Op::VShift => {
+            let kind = VShiftKind::from_aux(aux);
+            simd::shift::eval(kind, aux, a, b, imm, env)
+                .or_else(|| simd_fp::eval_vshift(kind, s, a, imm, env))
+        }
+        Op::VRed => {
+            let kind = VRedKind::from_aux(aux);
+            simd::red::eval(kind, s, a).or_else(|| simd_fp::eval_vred(kind, s, a, env))
+        }
+        Op::VInsert => Some(int::insert(s, a, imm, b as u64)),
+        Op::VDup => Some(simd::permute::dup(s, a)),
+        Op::VScalar => Some(a & (u128::MAX >> (128 - s.lane_bits()))),
+        Op::VZeroHi => Some(a & u64::MAX as u128),
+        Op::VPair => Some(a & u64::MAX as u128 | b << 64),
+        Op::VShuffle | Op::VTbl => Some(simd::permute::table(a, b, c)),
+        _ => None,
+    }
+}
+
+fn vun(aux: u32, s: Shape, a: Bits, env: &mut FpEnv) -> Option<Bits> {
+    let kind = VUnKind::from_aux(aux);
+    simd::un::eval(kind, s, a, env)
+        .or_else(|| simd_fp::eval_vun(kind, s, a, aux, env))
+        .or_else(|| crypto::eval_vun(kind, a))
 }
