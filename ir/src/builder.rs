@@ -299,6 +299,10 @@ impl<'a> Builder<'a> {
         let aux = Round::Current as u32 | if signed { Round::SIGNED } else { 0 };
         self.push(Op::IntToF, ty, aux, [a, NO, NO, NO], fbits as u64)
     }
+    pub fn int_to_h(&mut self, signed: bool, a: Value, fbits: u32) -> Value {
+        let aux = Round::Current as u32 | if signed { Round::SIGNED } else { 0 };
+        self.push(Op::IntToH, Type::I32, aux, [a, NO, NO, NO], fbits as u64)
+    }
     pub fn fjcvt(&mut self, a: Value) -> (Value, Value) {
         let r = self.push(Op::FJcvt, Type::I32, 0, [a, NO, NO, NO], 0);
         let z = self.push(Op::FJcvtZ, Type::Bool, 0, [a, NO, NO, NO], 0);

@@ -344,6 +344,8 @@ ops! {
     FToInt     "f_to_int"    1 Int   [FPENV]       Round Number;
     /// Integer a (I32/I64, signed by aux bit 4) to float; imm: fraction bits.
     IntToF     "int_to_f"    1 Float [FPENV]       Round Number;
+    /// Integer a to half (I32, upper bits zero), rounded once; `aux` and `imm` as of `IntToF`.
+    IntToH     "int_to_h"    1 I32   [FPENV]       Round Number;
     /// FJCVTZS: F64 to I32 modulo 2^32; args (a). The Z flag comes from `FJcvtZ`.
     FJcvt      "fjcvt"       1 I32   [FPENV]       None None;
     /// Whether FJCVTZS's conversion of a was exact (its Z flag); no effects.
