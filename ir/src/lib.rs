@@ -10,6 +10,7 @@
 
 pub mod arith;
 pub mod builder;
+pub mod display;
 pub mod exit;
 pub mod flags;
 pub mod guest;
@@ -17,8 +18,10 @@ pub mod helper;
 pub mod inst;
 pub mod ops;
 pub mod ops_vector;
+pub mod parse;
 pub mod types;
 pub mod unit;
+pub mod verify;
 
 pub use builder::Builder;
 pub use exit::{Dest, Exit, IndirectKind, TrapKind};
