@@ -82,14 +82,22 @@ impl Unit {
     pub fn exit_text(&self, e: &Exit) -> String {
         match *e {
             Exit::Goto { dest, call } => {
-                format!("goto {}{}", dest_text(dest), if call { " call" } else { "" })
+                format!(
+                    "goto {}{}",
+                    dest_text(dest),
+                    if call { " call" } else { "" }
+                )
             }
             Exit::Branch { cond, taken, fall } => {
                 let cond = self.value_text(cond);
                 format!("branch {cond}, {}, {}", dest_text(taken), dest_text(fall))
             }
             Exit::Indirect { target, kind } => {
-                format!("indirect.{} {}", indirect_name(kind), self.value_text(target))
+                format!(
+                    "indirect.{} {}",
+                    indirect_name(kind),
+                    self.value_text(target)
+                )
             }
             Exit::Trap { kind, pc } => format!("trap {} @{pc:#x}", trap_text(kind)),
         }
@@ -232,9 +240,20 @@ fn aux_text(fmt: AuxFmt, aux: u32) -> Option<String> {
             Some(format!(".{}{mem}", rmw_name(Rmw::from_aux(aux))))
         }
         AuxFmt::Round => {
-            let signed = if aux & Round::SIGNED != 0 { ".signed" } else { "" };
-            let exact = if aux & Round::EXACT != 0 { ".exact" } else { "" };
-            Some(format!(".{}{signed}{exact}", round_name(Round::from_bits(aux))))
+            let signed = if aux & Round::SIGNED != 0 {
+                ".signed"
+            } else {
+                ""
+            };
+            let exact = if aux & Round::EXACT != 0 {
+                ".exact"
+            } else {
+                ""
+            };
+            Some(format!(
+                ".{}{signed}{exact}",
+                round_name(Round::from_bits(aux))
+            ))
         }
         AuxFmt::Fence => Some(format!(".{}", fence_name(Fence::from_bits(aux)))),
     }
@@ -267,11 +286,21 @@ pub(crate) fn aux_from_suffix(fmt: AuxFmt, text: &str) -> Option<u32> {
         AuxFmt::IntCond => find(&IntCond::ALL, int_cond_name, words.next()?)? as u32,
         AuxFmt::Cond => find(&Cond::ALL, Cond::name, words.next()?)? as u32,
         AuxFmt::Shape => find(&Shape::ALL, Shape::name, words.next()?)? as u32,
-        AuxFmt::VUn => kind_from(&mut words, |w| find(VUnKind::ALL, VUnKind::name, w).map(|k| k as u32))?,
-        AuxFmt::VBin => kind_from(&mut words, |w| find(VBinKind::ALL, VBinKind::name, w).map(|k| k as u32))?,
-        AuxFmt::VTern => kind_from(&mut words, |w| find(VTernKind::ALL, VTernKind::name, w).map(|k| k as u32))?,
-        AuxFmt::VShift => kind_from(&mut words, |w| find(VShiftKind::ALL, VShiftKind::name, w).map(|k| k as u32))?,
-        AuxFmt::VRed => kind_from(&mut words, |w| find(VRedKind::ALL, VRedKind::name, w).map(|k| k as u32))?,
+        AuxFmt::VUn => kind_from(&mut words, |w| {
+            find(VUnKind::ALL, VUnKind::name, w).map(|k| k as u32)
+        })?,
+        AuxFmt::VBin => kind_from(&mut words, |w| {
+            find(VBinKind::ALL, VBinKind::name, w).map(|k| k as u32)
+        })?,
+        AuxFmt::VTern => kind_from(&mut words, |w| {
+            find(VTernKind::ALL, VTernKind::name, w).map(|k| k as u32)
+        })?,
+        AuxFmt::VShift => kind_from(&mut words, |w| {
+            find(VShiftKind::ALL, VShiftKind::name, w).map(|k| k as u32)
+        })?,
+        AuxFmt::VRed => kind_from(&mut words, |w| {
+            find(VRedKind::ALL, VRedKind::name, w).map(|k| k as u32)
+        })?,
         AuxFmt::Rmw => {
             let op = find(&Rmw::ALL, rmw_name, words.next()?)? as u32;
             return Some(op << 12 | mem_from(words)?);
@@ -326,11 +355,15 @@ fn find<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, text: &str) -> Opt
 }
 
 pub(crate) fn int_cond_name(c: IntCond) -> &'static str {
-    ["eq", "ne", "ult", "ule", "ugt", "uge", "slt", "sle", "sgt", "sge"][c as usize]
+    [
+        "eq", "ne", "ult", "ule", "ugt", "uge", "slt", "sle", "sgt", "sge",
+    ][c as usize]
 }
 
 fn rmw_name(r: Rmw) -> &'static str {
-    ["add", "clr", "eor", "set", "smax", "smin", "umax", "umin", "swp"][r as usize]
+    [
+        "add", "clr", "eor", "set", "smax", "smin", "umax", "umin", "swp",
+    ][r as usize]
 }
 
 const ROUNDS: [Round; 7] = [

@@ -19,6 +19,7 @@ pub mod inst;
 pub mod ops;
 pub mod ops_vector;
 pub mod parse;
+pub mod testing;
 pub mod types;
 pub mod unit;
 pub mod verify;

@@ -42,7 +42,10 @@ pub fn parse(text: &str, slots: &'static SlotTable) -> std::result::Result<Unit,
     let mut count = 0;
     for (line, l) in &lines {
         if let Line::Inst { def, .. } = l {
-            p.define(*def, count).map_err(|message| ParseError { line: *line, message })?;
+            p.define(*def, count).map_err(|message| ParseError {
+                line: *line,
+                message,
+            })?;
             count += 1;
         }
     }
@@ -52,7 +55,10 @@ pub fn parse(text: &str, slots: &'static SlotTable) -> std::result::Result<Unit,
     }
     if p.open {
         let message = "the last block has no exit".to_string();
-        return Err(ParseError { line: last, message });
+        return Err(ParseError {
+            line: last,
+            message,
+        });
     }
     Ok(p.unit)
 }
@@ -181,8 +187,14 @@ impl<'t> Parser<'t> {
         }
         match word {
             "goto" => match split_word(rest) {
-                (d, "") => Ok(Exit::Goto { dest: dest(d)?, call: false }),
-                (d, "call") => Ok(Exit::Goto { dest: dest(d)?, call: true }),
+                (d, "") => Ok(Exit::Goto {
+                    dest: dest(d)?,
+                    call: false,
+                }),
+                (d, "call") => Ok(Exit::Goto {
+                    dest: dest(d)?,
+                    call: true,
+                }),
                 _ => Err("a goto is written `goto DEST [call]`".to_string()),
             },
             "branch" => {
@@ -238,10 +250,13 @@ impl<'t> Parser<'t> {
     fn first_operand(&self, op: Op, name: &str) -> Result<u64> {
         if op.info().imm == ImmFmt::Slot {
             let slot = self.unit.slots.by_name(name);
-            return slot.map(|s| s.0 as u64).ok_or_else(|| format!("no slot `{name}`"));
+            return slot
+                .map(|s| s.0 as u64)
+                .ok_or_else(|| format!("no slot `{name}`"));
         }
         let id = HelperId::ALL.iter().find(|h| h.info().name == name);
-        id.map(|&h| h as u64).ok_or_else(|| format!("no helper `{name}`"))
+        id.map(|&h| h as u64)
+            .ok_or_else(|| format!("no helper `{name}`"))
     }
 
     /// Arguments, immediate, and `aux=` if given.
@@ -256,7 +271,7 @@ impl<'t> Parser<'t> {
                 inst.imm = number(n)?;
             } else if let Some(n) = t.strip_prefix('#') {
                 inst.imm = self.constant(imm, n)?;
-            } else if imm == ImmFmt::Pc {
+            } else if imm == ImmFmt::Pc && t.starts_with(|c: char| c.is_ascii_digit()) {
                 inst.imm = number(t)?;
             } else if let Some(bits) = nzcv(t).filter(|_| imm == ImmFmt::Nzcv) {
                 inst.imm = bits;
@@ -332,7 +347,10 @@ fn trap(rest: &str) -> Result<Exit> {
         ("fetch_fault", None) => TrapKind::FetchFault,
         _ => return Err(format!("no trap `{rest}`")),
     };
-    Ok(Exit::Trap { kind, pc: at_pc(pc)? })
+    Ok(Exit::Trap {
+        kind,
+        pc: at_pc(pc)?,
+    })
 }
 
 fn dest(text: &str) -> Result<Dest> {
@@ -343,7 +361,10 @@ fn dest(text: &str) -> Result<Dest> {
 }
 
 fn at_pc(text: &str) -> Result<u64> {
-    number(text.strip_prefix('@').ok_or("an address here is written @N")?)
+    number(
+        text.strip_prefix('@')
+            .ok_or("an address here is written @N")?,
+    )
 }
 
 /// `+ N` or `- N`, modulo 2^64.
@@ -361,7 +382,10 @@ fn nzcv(text: &str) -> Option<u64> {
         return None;
     }
     let bits = text.bytes().enumerate();
-    Some(bits.map(|(i, b)| u64::from(b.is_ascii_uppercase()) << (31 - i)).sum())
+    Some(
+        bits.map(|(i, b)| u64::from(b.is_ascii_uppercase()) << (31 - i))
+            .sum(),
+    )
 }
 
 fn narrow<T: TryFrom<u64>>(n: u64) -> Result<T> {

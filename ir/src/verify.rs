@@ -1,6 +1,7 @@
 //! Checks that a unit obeys the rules that every consumer relies on. A violation is our bug, never the guest's.
 //!
-//! The invariants; messages cite them as `[n]`, and `tests/filetests/verify` has a failing case for each:
+//! The invariants; messages cite them as `[n]`, and `tests/filetests/verify` has a failing case for each
+//! (2 has no text form: `ir/tests/verify.rs`):
 //!
 //!  1. There is a block, and block 0 is an entry.
 //!  2. Blocks cover the instructions one after the other, without gap or overlap.
@@ -28,6 +29,9 @@ use crate::inst::{Inst, Value};
 use crate::ops::{AuxFmt, Effects, ImmFmt, Op, Res};
 use crate::types::Type;
 use crate::unit::{Block, Unit};
+
+/// How many invariants the module's list has.
+pub const INVARIANTS: u8 = 14;
 
 /// One violated invariant.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -85,7 +89,12 @@ impl Verifier<'_> {
             None => why.to_string(),
         };
         let block = self.block;
-        self.found.push(Violation { invariant, block, inst, message });
+        self.found.push(Violation {
+            invariant,
+            block,
+            inst,
+            message,
+        });
     }
 
     fn blocks(&mut self) {
@@ -97,7 +106,11 @@ impl Verifier<'_> {
         for (i, b) in unit.blocks.iter().enumerate() {
             self.block = Some(i as u32);
             if b.start != next || b.end < b.start || b.end as usize > unit.insts.len() {
-                self.fail(2, None, format!("covers {}..{}, expected from {next}", b.start, b.end));
+                self.fail(
+                    2,
+                    None,
+                    format!("covers {}..{}, expected from {next}", b.start, b.end),
+                );
                 return;
             }
             next = b.end;
@@ -106,7 +119,11 @@ impl Verifier<'_> {
         }
         self.block = None;
         if next as usize != unit.insts.len() {
-            self.fail(2, None, format!("instructions from {next} on are in no block"));
+            self.fail(
+                2,
+                None,
+                format!("instructions from {next} on are in no block"),
+            );
         }
     }
 
@@ -121,10 +138,18 @@ impl Verifier<'_> {
             let effects = inst.effects();
             let access = effects.intersects(Effects::LOAD.union(Effects::STORE));
             if (access || effects.contains(Effects::STATE)) && !marked {
-                self.fail(12, Some(v), "may fault, but no mark comes before it in the block");
+                self.fail(
+                    12,
+                    Some(v),
+                    "may fault, but no mark comes before it in the block",
+                );
             }
             if access && set {
-                self.fail(13, Some(v), "accesses memory after a set of the same guest instruction");
+                self.fail(
+                    13,
+                    Some(v),
+                    "accesses memory after a set of the same guest instruction",
+                );
             }
             match inst.op {
                 Op::Mark => {
@@ -190,7 +215,11 @@ impl Verifier<'_> {
             _ => return,
         };
         if ty != row.ty {
-            self.fail(10, Some(v), format!("slot {} is {}", row.name, row.ty.name()));
+            self.fail(
+                10,
+                Some(v),
+                format!("slot {} is {}", row.name, row.ty.name()),
+            );
         }
     }
 
@@ -271,7 +300,7 @@ impl Verifier<'_> {
 }
 
 /// Result types of the rows that say `Any`.
-fn any_type(inst: &Inst) -> bool {
+pub(crate) fn any_type(inst: &Inst) -> bool {
     let t = inst.ty;
     let number = t.is_int() || t.is_float();
     match inst.op {
@@ -310,7 +339,7 @@ fn number_ok(inst: &Inst, arg: Option<Type>) -> bool {
 }
 
 /// Invariant 7 for one op: which types it takes, given its result type.
-fn argument_types(inst: &Inst, args: &[Type]) -> Result<(), String> {
+pub(crate) fn argument_types(inst: &Inst, args: &[Type]) -> Result<(), String> {
     use Op::*;
     use Type::{Bool, F32, F64, Flags, I32, I64, V128, Void};
     let t = inst.ty;
@@ -321,7 +350,13 @@ fn argument_types(inst: &Inst, args: &[Type]) -> Result<(), String> {
         let names: Vec<&str> = want.iter().map(|t| t.name()).collect();
         Err(format!("takes {}", names.join(", ")))
     };
-    let ok = |good: bool, what: &str| if good { Ok(()) } else { Err(format!("takes {what}")) };
+    let ok = |good: bool, what: &str| {
+        if good {
+            Ok(())
+        } else {
+            Err(format!("takes {what}"))
+        }
+    };
     let number = |t: Type| t.is_int() || t.is_float();
     match inst.op {
         Nop | Mark | Get | FenceOp | Const | ConstV => Ok(()),
@@ -339,7 +374,10 @@ fn argument_types(inst: &Inst, args: &[Type]) -> Result<(), String> {
         }]),
         UMulH | SMulH => need(&[I64, I64]),
         Crc32 => ok(args[0] == I32 && args[1].is_int(), "i32 and an integer"),
-        Icmp | FlagsSub | FlagsAdd => ok(args[0].is_int() && args[0] == args[1], "two integers of one type"),
+        Icmp | FlagsSub | FlagsAdd => ok(
+            args[0].is_int() && args[0] == args[1],
+            "two integers of one type",
+        ),
         BAnd | BOr | BXor => need(&[Bool, Bool]),
         BNot => need(&[Bool]),
         FlagsAdc => ok(
@@ -347,16 +385,25 @@ fn argument_types(inst: &Inst, args: &[Type]) -> Result<(), String> {
             "two integers of one type and a bool",
         ),
         FlagsLogic => ok(args[0].is_int(), "an integer"),
-        FlagsFcmp => ok(args[0].is_float() && args[0] == args[1], "two floats of one type"),
+        FlagsFcmp => ok(
+            args[0].is_float() && args[0] == args[1],
+            "two floats of one type",
+        ),
         FlagsPack => need(&[I32]),
         FlagsSelect => need(&[Bool, Flags]),
         FlagsUnpack | CondHolds => need(&[Flags]),
         Load | ZeroBlock => need(&[I64]),
-        Store => ok(args[0] == I64 && (number(args[1]) || args[1] == V128), "an i64 address and a value"),
+        Store => ok(
+            args[0] == I64 && (number(args[1]) || args[1] == V128),
+            "an i64 address and a value",
+        ),
         AtomicRmw => need(&[I64, t]),
         AtomicCas => need(&[I64, t, t]),
         StoreExcl => ok(
-            args[0] == I64 && args[2] == I64 && args[1] == args[3] && (args[1].is_int() || args[1] == V128),
+            args[0] == I64
+                && args[2] == I64
+                && args[1] == args[3]
+                && (args[1].is_int() || args[1] == V128),
             "i64, T, i64, T",
         ),
         FCvt => need(&[if t == F64 { F32 } else { F64 }]),
@@ -366,10 +413,15 @@ fn argument_types(inst: &Inst, args: &[Type]) -> Result<(), String> {
         IntToF => ok(args[0].is_int(), "an integer"),
         FJcvt | FJcvtZ => need(&[F64]),
         VLane | VLaneS => need(&[V128]),
-        VInsert => ok(args[0] == V128 && lane_source(inst, args[1]), "v128 and a value as wide as the lane"),
+        VInsert => ok(
+            args[0] == V128 && lane_source(inst, args[1]),
+            "v128 and a value as wide as the lane",
+        ),
         VDup | VScalar => ok(lane_source(inst, args[0]), "a value as wide as the lane"),
         VPair => need(&[I64, I64]),
-        VZeroHi | VUn | VBin | VTern | VShift | VRed | VShuffle | VTbl => need(&[V128; 4][..args.len()]),
+        VZeroHi | VUn | VBin | VTern | VShift | VRed | VShuffle | VTbl => {
+            need(&[V128; 4][..args.len()])
+        }
         // The rest computes on its result's type.
         _ => need(&[t; 4][..args.len()]),
     }
@@ -385,7 +437,7 @@ fn lane_source(inst: &Inst, t: Type) -> bool {
     }
 }
 
-fn access_size(inst: &Inst, args: &[Type]) -> Result<(), &'static str> {
+pub(crate) fn access_size(inst: &Inst, args: &[Type]) -> Result<(), &'static str> {
     let value = match inst.op {
         Op::Load | Op::AtomicRmw | Op::AtomicCas => inst.ty,
         Op::Store | Op::StoreExcl => args[1],
