@@ -1,16 +1,134 @@
-//! The meaning of scalar floating-point ops: the Arm ARM's shared/functions/float pseudocode, to the bit.
+//! The meaning of floating-point ops: the Arm ARM's shared/functions/float pseudocode, to the bit, values and FPSR alike.
+//!
+//! A number is bits in the low part of a `u64` together with its [`Fmt`]. Every operation unpacks to an exact
+//! (sign, exponent, significand), computes exactly, and rounds once ([`round::round`]); the names of the functions follow
+//! the pseudocode's. [`fast`] answers the common cases with a host operation, and only where it can say at no great cost
+//! which flags the guest would see; it may assume that the host's MXCSR has its default control bits (round to nearest,
+//! no flushing, all exceptions masked) and reads none of its sticky bits.
+//!
+//! Not modelled: FEAT_AFP (FPCR.AH, FIZ, NEP), FEAT_EBF16 (FPCR.EBF) and trapped exceptions (FPCR.xxE); those bits are
+//! RES0 for the guest.
+
+pub mod basic;
+pub mod bfloat;
+pub mod compare;
+pub mod convert;
+pub mod estimate;
+pub mod fast;
+pub mod format;
+pub mod integral;
+pub mod round;
+
+pub use format::{Class, Fmt, Num};
 
 use crate::arith::{Bits, FpEnv};
 use crate::inst::Inst;
+use crate::ops::{Op, Round};
 use crate::types::Type;
+
+/// FPCR: alternative half-precision.
+pub const AHP: u32 = 1 << 26;
+/// FPCR: default NaN.
+pub const DN: u32 = 1 << 25;
+/// FPCR: flush denormals to zero, single and double.
+pub const FZ: u32 = 1 << 24;
+/// FPCR: rounding mode, two bits: nearest, plus infinity, minus infinity, zero.
+pub const RMODE: u32 = 3 << 22;
+/// FPCR: flush denormals to zero, half.
+pub const FZ16: u32 = 1 << 19;
+
+/// FPSR: Invalid Operation.
+pub const IOC: u32 = 1 << 0;
+/// FPSR: Divide by Zero.
+pub const DZC: u32 = 1 << 1;
+/// FPSR: Overflow.
+pub const OFC: u32 = 1 << 2;
+/// FPSR: Underflow.
+pub const UFC: u32 = 1 << 3;
+/// FPSR: Inexact.
+pub const IXC: u32 = 1 << 4;
+/// FPSR: Input Denormal.
+pub const IDC: u32 = 1 << 7;
+
+impl FpEnv {
+    /// Accumulates exceptions into FPSR (FPProcessException).
+    #[inline]
+    pub fn raise(&mut self, flags: u32) {
+        self.fpsr |= flags;
+    }
+
+    /// `mode` with `Current` replaced by what FPCR.RMode says (FPRoundingMode).
+    #[inline]
+    pub const fn rounding(&self, mode: Round) -> Round {
+        match mode {
+            Round::Current => match (self.fpcr & RMODE) >> 22 {
+                0 => Round::TieEven,
+                1 => Round::PosInf,
+                2 => Round::NegInf,
+                _ => Round::Zero,
+            },
+            m => m,
+        }
+    }
+}
+
+/// The format of a scalar of type `ty`; integers stand for a half in their low 16 bits.
+#[inline]
+const fn fmt(ty: Type) -> Fmt {
+    match ty {
+        Type::F64 => Fmt::D,
+        Type::F32 => Fmt::S,
+        _ => Fmt::H,
+    }
+}
 
 /// Evaluates a scalar FP op (the rows from `FAdd` to `FRsqrtS`) or `FlagsFcmp` (packed NZCV in bits 31..28). `arg_ty` is the
 /// type of `args[0]`. `None` for every other op.
-pub fn eval_scalar(
-    _inst: &Inst,
-    _args: [Bits; 4],
-    _arg_ty: Type,
-    _env: &mut FpEnv,
-) -> Option<Bits> {
-    None
+///
+/// Where a type is `I16` or `I32` and the row says float, the low 16 bits are a half: `FToInt` from and `IntToF` to half.
+pub fn eval_scalar(inst: &Inst, args: [Bits; 4], arg_ty: Type, env: &mut FpEnv) -> Option<Bits> {
+    let f = fmt(inst.ty);
+    let from = fmt(arg_ty);
+    let [a, b, c] = [args[0] as u64, args[1] as u64, args[2] as u64];
+    let mode = Round::from_bits(inst.aux);
+    let res = match inst.op {
+        Op::FAdd => basic::add(f, a, b, env),
+        Op::FSub => basic::sub(f, a, b, env),
+        Op::FMul => basic::mul(f, a, b, env),
+        Op::FMulX => basic::mulx(f, a, b, env),
+        Op::FDiv => basic::div(f, a, b, env),
+        Op::FMax => compare::max(f, a, b, env),
+        Op::FMin => compare::min(f, a, b, env),
+        Op::FMaxNm => compare::max_num(f, a, b, env),
+        Op::FMinNm => compare::min_num(f, a, b, env),
+        Op::FSqrt => basic::sqrt(f, a, env),
+        Op::FNeg => f.neg(a),
+        Op::FAbs => f.abs(a),
+        Op::FMulAdd => basic::mul_add(f, a, b, c, env),
+        Op::FRint => integral::round_int(f, a, mode, inst.aux & Round::EXACT != 0, env),
+        Op::FRintN => integral::round_int_n(f, a, mode, inst.imm as u32 & 0x7f, env),
+        Op::FCvt => convert::convert(from, f, a, Round::Current, env),
+        Op::FCvtFromH => convert::convert(Fmt::H, f, a, Round::Current, env),
+        Op::FCvtToH => convert::convert(from, Fmt::H, a, Round::Current, env),
+        Op::FCvtXn => convert::convert(Fmt::D, Fmt::S, a, Round::Odd, env),
+        Op::FToInt => {
+            let to = integral::IntTy::new(inst.ty.bytes() * 8, inst.aux & Round::SIGNED != 0);
+            integral::to_fixed(from, a, inst.imm as u32 & 0xff, to, mode, env)
+        }
+        Op::IntToF => {
+            let ty = integral::IntTy::new(arg_ty.bytes() * 8, inst.aux & Round::SIGNED != 0);
+            integral::from_fixed(f, a, inst.imm as u32 & 0xff, ty, mode, env)
+        }
+        Op::FJcvt => integral::to_js(a, env).0 as u64,
+        // The Z flag does not depend on FPCR: a denormal is inexact, or flushed and then said to be inexact.
+        Op::FJcvtZ => integral::to_js(a, &mut FpEnv::default()).1 as u64,
+        Op::FRecpE => estimate::recip(f, a, env),
+        Op::FRecpX => estimate::recip_exponent(f, a, env),
+        Op::FRecpS => estimate::recip_step(f, a, b, env),
+        Op::FRsqrtE => estimate::rsqrt(f, a, env),
+        Op::FRsqrtS => estimate::rsqrt_step(f, a, b, env),
+        Op::FlagsFcmp => compare::flags(from, a, b, inst.aux & 1 != 0, env) as u64,
+        _ => return None,
+    };
+    Some(res as Bits)
 }
