@@ -1,1 +1,3 @@
-//! placeholder
+//! metaphrase: runs AArch64 programs on x86-64. The product: command line, Linux user mode, machines.
+
+pub mod user;

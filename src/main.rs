@@ -1,2 +1,2 @@
-//! placeholder
+//! The `metaphrase` command.
 fn main() {}

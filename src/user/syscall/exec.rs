@@ -1,0 +1,1 @@
+//! execve and execveat.

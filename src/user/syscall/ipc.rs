@@ -1,0 +1,1 @@
+//! System V and POSIX IPC, asynchronous I/O.
