@@ -16,6 +16,7 @@ pub mod flags;
 pub mod guest;
 pub mod helper;
 pub mod inst;
+pub mod interp;
 pub mod ops;
 pub mod ops_vector;
 pub mod parse;

@@ -5,6 +5,7 @@
 //! `BLESS=1 cargo test --test filetests KIND` rewrites the expectations, `FILETEST=part-of-path` picks files.
 
 mod harness;
+mod run;
 
 mod verify;
 
@@ -18,6 +19,7 @@ macro_rules! kinds {
 
 kinds! {
     verify: crate::verify::runner;
+    run: crate::run::runner;
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! For tests and fuzzers of every crate: a small guest to test on, and units made from a string of numbers.
+//! Units made from a string of numbers.
 //!
 //! [`random_unit`] turns each number into one instruction, so that a property tester that shortens the string or
 //! makes its numbers smaller finds a small failing unit. The unit is sound ([`crate::verify`]): its instructions
@@ -6,38 +6,16 @@
 
 use std::sync::OnceLock;
 
+use super::{TEST_SLOTS, WINDOW, WINDOW_BYTES};
 use crate::exit::{Dest, Exit, IndirectKind, TrapKind};
 use crate::flags::Cond;
-use crate::guest::{Slot, SlotInfo, SlotTable};
+use crate::guest::Slot;
 use crate::inst::{Inst, MemInfo, Order, Shape, Value};
 use crate::ops::{AuxFmt, Effects, ImmFmt, IntCond, Op, Res, Rmw, Round};
 use crate::ops::{VBinKind, VRedKind, VShiftKind, VTernKind, VUnKind};
 use crate::types::Type;
 use crate::unit::{Block, BlockId, Unit};
 use crate::verify::argument_types;
-
-macro_rules! slots {
-    ($($name:literal $ty:ident $offset:literal,)*) => {
-        &[$(SlotInfo { name: $name, ty: Type::$ty, offset: $offset, cached: true },)*]
-    };
-}
-
-/// A small guest: eight integer registers, a stack pointer, flags, four vector registers.
-pub static TEST_SLOTS: SlotTable = SlotTable {
-    rows: slots! {
-        "x0" I64 0, "x1" I64 8, "x2" I64 16, "x3" I64 24, "x4" I64 32, "x5" I64 40, "x6" I64 48, "x7" I64 56,
-        "sp" I64 64, "nzcv" Flags 72,
-        "v0" V128 96, "v1" V128 112, "v2" V128 128, "v3" V128 144,
-    },
-};
-
-/// Bytes of the guest state that [`TEST_SLOTS`] describes.
-pub const TEST_STATE_BYTES: usize = 160;
-
-/// Guest addresses that random units access, mostly: a window of [`WINDOW_BYTES`] from here.
-pub const WINDOW: u64 = 0x8000;
-/// Size of the window.
-pub const WINDOW_BYTES: usize = 256;
 
 /// What [`random_unit`] may draw.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -325,13 +303,9 @@ impl Generator {
     /// A value of this type: one of the block's latest, or a new one.
     fn value(&mut self, ty: Type, d: &mut Digits) -> Value {
         let insts = &self.unit.insts[self.start as usize..];
-        let known = (insts.iter().enumerate().rev()).filter(|(_, i)| i.ty == ty);
+        let mut known = (insts.iter().enumerate().rev()).filter(|(_, i)| i.ty == ty);
         let back = d.below(6);
-        if let Some((i, _)) = known
-            .skip(back.saturating_sub(1))
-            .next()
-            .filter(|_| back > 0)
-        {
+        if let Some((i, _)) = known.nth(back.saturating_sub(1)).filter(|_| back > 0) {
             return Value(self.start + i as u32);
         }
         match ty {
