@@ -1,0 +1,178 @@
+//! Integer vector, crypto and lane-moving ops against QEMU: every kind and shape, random and boundary values.
+//!
+//! `rows` says which AArch64 instruction is which op; the GNU assembler encodes it, QEMU executes it, and
+//! `arith::eval` must give the same register and the same FPSR.
+
+#[path = "../../../tests/oracle/runner.rs"]
+mod runner;
+
+mod rows;
+
+use metaphrase_ir::arith::{self, FpEnv};
+use metaphrase_ir::ops::{Effects, VBinKind, VRedKind, VShiftKind, VTernKind, VUnKind};
+use metaphrase_ir::{Inst, Op, Shape, Type, Value};
+use rows::{Reg, Row};
+use runner::{Case, Outcome, Random};
+use std::collections::HashSet;
+
+/// Kinds without a floating-point environment that are tested with the floating-point ones.
+fn belongs_to_fp(name: &str) -> bool {
+    ["fneg", "fabs", "urecpe", "ursqrte", "bfdot", "bfmmla"].contains(&name)
+}
+
+/// Every integer kind has a row.
+#[test]
+fn rows_are_complete() {
+    let have: HashSet<(Op, u32)> = rows::all()
+        .iter()
+        .map(|r| (r.op, r.aux >> 8 & 0xff))
+        .collect();
+    let mut missing = Vec::new();
+    let mut want = |op, kind: u32, name, effects: Effects| {
+        let fp = effects.contains(Effects::FPENV) || belongs_to_fp(name);
+        if !fp && !have.contains(&(op, kind)) {
+            missing.push(name);
+        }
+    };
+    VUnKind::ALL
+        .iter()
+        .for_each(|&k| want(Op::VUn, k as u32, k.name(), k.effects()));
+    VBinKind::ALL
+        .iter()
+        .for_each(|&k| want(Op::VBin, k as u32, k.name(), k.effects()));
+    VTernKind::ALL
+        .iter()
+        .for_each(|&k| want(Op::VTern, k as u32, k.name(), k.effects()));
+    VShiftKind::ALL
+        .iter()
+        .for_each(|&k| want(Op::VShift, k as u32, k.name(), k.effects()));
+    VRedKind::ALL
+        .iter()
+        .for_each(|&k| want(Op::VRed, k as u32, k.name(), k.effects()));
+    for op in [
+        Op::VLane,
+        Op::VLaneS,
+        Op::VInsert,
+        Op::VDup,
+        Op::VScalar,
+        Op::VZeroHi,
+        Op::VShuffle,
+        Op::VTbl,
+    ] {
+        want(op, 0, op.info().name, Effects::empty());
+    }
+    assert!(missing.is_empty(), "no row for {missing:?}");
+}
+
+/// Saturating kinds, and only those, are said to touch QC; others must leave FPSR alone (checked by the comparison).
+fn case(row: &Row, word: u32, random: &mut Random) -> Case {
+    let sizes = [8, 16, 32, 64];
+    let lanes = Shape::from_bits(row.aux & 0xff).lane_bits().min(64);
+    let mut vector = || {
+        let bits = if random.below(3) == 0 {
+            sizes[random.below(4) as usize]
+        } else {
+            lanes
+        };
+        random.vector(bits)
+    };
+    let mut v = [vector(), vector(), vector()];
+    if row.op == Op::VTbl {
+        // Indices mostly in range.
+        v[2] &= u128::from_le_bytes([0x3f; 16]);
+    }
+    let x = [random.int(64), random.int(64), random.int(64)];
+    let fpsr = [0, arith::simd::QC][random.below(2) as usize];
+    Case {
+        word,
+        fpsr,
+        v,
+        x,
+        ..Case::default()
+    }
+}
+
+fn ours(row: &Row, c: &Case) -> (u128, u32) {
+    let value = |r: Reg| match r {
+        Reg::V(i) => c.v[i],
+        Reg::X(i) => c.x[i] as u128,
+    };
+    let mut args = [0; 4];
+    for (a, &r) in args.iter_mut().zip(row.args) {
+        *a = value(r);
+    }
+    let inst = Inst {
+        op: row.op,
+        ty: row.ty,
+        aux: row.aux,
+        args: [Value(0); 4],
+        imm: row.imm,
+    };
+    let mut env = FpEnv {
+        fpcr: c.fpcr,
+        fpsr: c.fpsr,
+    };
+    let r = arith::eval(&inst, args, |_| Type::V128, &row.consts, &mut env);
+    (
+        r.unwrap_or_else(|| panic!("no meaning: {}", row.text)),
+        env.fpsr,
+    )
+}
+
+fn theirs(row: &Row, o: &Outcome) -> (u128, u32) {
+    (
+        if row.ty == Type::V128 {
+            o.v0
+        } else {
+            o.x0 as u128
+        },
+        o.fpsr,
+    )
+}
+
+/// How many cases a row gets: rows that differ only in a constant share them out.
+fn cases_for(row: &Row) -> usize {
+    match row.op {
+        Op::VShift => 24,
+        Op::VLane | Op::VLaneS | Op::VInsert => 12,
+        _ => 200,
+    }
+}
+
+#[test]
+fn same_as_qemu() {
+    let rows = rows::all();
+    let text: Vec<&str> = rows.iter().map(|r| r.text.as_str()).collect();
+    let Some(words) = runner::words(&text) else {
+        return;
+    };
+    let mut random = Random::new(1);
+    let mut cases = Vec::new();
+    for (row, &word) in rows.iter().zip(&words) {
+        for _ in 0..cases_for(row) {
+            cases.push((row, case(row, word, &mut random)));
+        }
+    }
+    assert!(cases.len() > 200_000, "only {} cases", cases.len());
+    let plain: Vec<Case> = cases.iter().map(|c| c.1).collect();
+    let Some(outcomes) = runner::run(&plain) else {
+        return;
+    };
+    let mut wrong = HashSet::new();
+    for ((row, case), outcome) in cases.iter().zip(&outcomes) {
+        let (ours, theirs) = (ours(row, case), theirs(row, outcome));
+        if ours != theirs && wrong.insert(&row.text) {
+            eprintln!(
+                "{}\n  {case:x?}\n  ours   {ours:032x?}\n  theirs {theirs:032x?}",
+                row.text
+            );
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {} instructions differ",
+        wrong.len(),
+        rows.len()
+    );
+    println!("{} cases of {} instructions", cases.len(), rows.len());
+}
