@@ -3,12 +3,38 @@
 //! Three kinds of refusal are kept apart: unallocated (or not advertised), not implemented, unpredictable. The rows are THE
 //! list of encodings: decoder, fuzz generator and coverage tests all read [`CLASSES`].
 
+pub mod crypto;
 pub mod dp_imm;
+pub mod fp;
+pub mod fp_conv;
 pub mod imm;
 mod lookup;
 pub mod pattern;
+pub mod simd_diff;
+pub mod simd_elem;
+pub mod simd_imm;
+pub mod simd_misc;
+pub mod simd_perm;
+pub mod simd_same;
+pub mod simd_scalar;
+pub mod simd_scalar_elem;
+pub mod simd_scalar_misc;
+pub mod simd_shift;
+mod simd_size;
 
+pub use crypto::Crypto;
 pub use dp_imm::DpImm;
+pub use fp::{Fp, FpHalf};
+pub use fp_conv::{FpConv, FpConvHalf};
+pub use simd_diff::SimdDiff;
+pub use simd_elem::{SimdElem, SimdElemFp};
+pub use simd_misc::{SimdMisc, SimdMiscFp, SimdMiscHalf};
+pub use simd_perm::{SimdAcross, SimdCopy, SimdImm, SimdPerm};
+pub use simd_same::{SimdSame, SimdSameExtra, SimdSameFp, SimdSameHalf};
+pub use simd_scalar::{ScalarSame, ScalarSameFp};
+pub use simd_scalar_elem::{ScalarElem, ScalarShift};
+pub use simd_scalar_misc::{ScalarMisc, ScalarMiscFp, ScalarPair};
+pub use simd_shift::SimdShift;
 
 use crate::arch::features::FeatSet;
 
@@ -33,6 +59,60 @@ macro_rules! classes {
 classes! {
     /// Data processing (immediate).
     DpImm;
+    /// Scalar floating point, single and double.
+    Fp;
+    /// Scalar floating point, half.
+    FpHalf;
+    /// Scalar conversions, single and double.
+    FpConv;
+    /// Scalar conversions, half.
+    FpConvHalf;
+    /// AdvSIMD three same, integer.
+    SimdSame;
+    /// AdvSIMD three same, single and double.
+    SimdSameFp;
+    /// AdvSIMD three same, half.
+    SimdSameHalf;
+    /// AdvSIMD three same extra.
+    SimdSameExtra;
+    /// AdvSIMD three different.
+    SimdDiff;
+    /// AdvSIMD two-register misc, integer.
+    SimdMisc;
+    /// AdvSIMD two-register misc, single and double.
+    SimdMiscFp;
+    /// AdvSIMD two-register misc, half.
+    SimdMiscHalf;
+    /// AdvSIMD across lanes.
+    SimdAcross;
+    /// AdvSIMD copy.
+    SimdCopy;
+    /// AdvSIMD permute, extract, table look-up.
+    SimdPerm;
+    /// AdvSIMD modified immediate.
+    SimdImm;
+    /// AdvSIMD by element, integer.
+    SimdElem;
+    /// AdvSIMD by element, floating point and dot products.
+    SimdElemFp;
+    /// AdvSIMD shift by immediate.
+    SimdShift;
+    /// AdvSIMD scalar three same, integer.
+    ScalarSame;
+    /// AdvSIMD scalar three same, floating point.
+    ScalarSameFp;
+    /// AdvSIMD scalar two-register misc, integer.
+    ScalarMisc;
+    /// AdvSIMD scalar two-register misc, floating point.
+    ScalarMiscFp;
+    /// AdvSIMD scalar pairwise and copy.
+    ScalarPair;
+    /// AdvSIMD scalar by element.
+    ScalarElem;
+    /// AdvSIMD scalar shift by immediate.
+    ScalarShift;
+    /// Cryptographic extensions.
+    Crypto;
 }
 
 /// Why a word is not an instruction for this guest.

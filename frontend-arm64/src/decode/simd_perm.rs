@@ -25,7 +25,11 @@ fn smov_ok(w: u32) -> bool {
 }
 
 fn umov_ok(w: u32) -> bool {
-    if w >> 30 & 1 != 0 { imm5_size(w) == 3 } else { imm5_size(w) < 3 }
+    if w >> 30 & 1 != 0 {
+        imm5_size(w) == 3
+    } else {
+        imm5_size(w) < 3
+    }
 }
 
 #[rustfmt::skip]

@@ -7,9 +7,20 @@
 //! This module must not know who executes the unit, nor how blocks become regions: direct branches leave by
 //! [`Dest::Pc`], and whoever owns the unit links them.
 
+mod crypto;
 mod dp_imm;
+mod fp;
+mod fp_conv;
 pub mod operand;
+mod simd_diff;
+mod simd_elem;
+mod simd_misc;
+mod simd_perm;
+mod simd_same;
+mod simd_scalar;
+mod simd_shift;
 mod undefined;
+mod vector;
 
 pub use operand::Ctx;
 
@@ -85,6 +96,33 @@ pub fn translate_block(
 fn instruction(t: &mut Ctx<'_>) -> Flow {
     match decode::decode(t.word, t.cfg.feats) {
         Ok(Insn::DpImm(i)) => dp_imm::translate(t, i),
+        Ok(Insn::Fp(i)) => fp::translate(t, i),
+        Ok(Insn::FpHalf(i)) => fp::translate_half(t, i),
+        Ok(Insn::FpConv(i)) => fp_conv::translate(t, i),
+        Ok(Insn::FpConvHalf(i)) => fp_conv::translate_half(t, i),
+        Ok(Insn::SimdSame(i)) => simd_same::translate(t, i),
+        Ok(Insn::SimdSameFp(i)) => simd_same::translate_fp(t, i),
+        Ok(Insn::SimdSameHalf(i)) => simd_same::translate_half(t, i),
+        Ok(Insn::SimdSameExtra(i)) => simd_same::translate_extra(t, i),
+        Ok(Insn::SimdDiff(i)) => simd_diff::translate(t, i),
+        Ok(Insn::SimdMisc(i)) => simd_misc::translate(t, i),
+        Ok(Insn::SimdMiscFp(i)) => simd_misc::translate_fp(t, i),
+        Ok(Insn::SimdMiscHalf(i)) => simd_misc::translate_half(t, i),
+        Ok(Insn::SimdAcross(i)) => simd_perm::translate_across(t, i),
+        Ok(Insn::SimdCopy(i)) => simd_perm::translate_copy(t, i),
+        Ok(Insn::SimdPerm(i)) => simd_perm::translate(t, i),
+        Ok(Insn::SimdImm(i)) => simd_perm::translate_imm(t, i),
+        Ok(Insn::SimdElem(i)) => simd_elem::translate(t, i),
+        Ok(Insn::SimdElemFp(i)) => simd_elem::translate_fp(t, i),
+        Ok(Insn::SimdShift(i)) => simd_shift::translate(t, i),
+        Ok(Insn::ScalarSame(i)) => simd_scalar::translate_same(t, i),
+        Ok(Insn::ScalarSameFp(i)) => simd_scalar::translate_same_fp(t, i),
+        Ok(Insn::ScalarMisc(i)) => simd_scalar::translate_misc(t, i),
+        Ok(Insn::ScalarMiscFp(i)) => simd_scalar::translate_misc_fp(t, i),
+        Ok(Insn::ScalarPair(i)) => simd_scalar::translate_pair(t, i),
+        Ok(Insn::ScalarElem(i)) => simd_scalar::translate_elem(t, i),
+        Ok(Insn::ScalarShift(i)) => simd_scalar::translate_shift(t, i),
+        Ok(Insn::Crypto(i)) => crypto::translate(t, i),
         Err(e) => undefined::refused(t, e),
     }
 }
