@@ -4,3 +4,4 @@
 //! operations are helpers in a table.
 
 pub mod abi;
+pub mod bytecode;

@@ -3,6 +3,11 @@
 //! The only crate that maps executable memory or enters generated code. What the code's world is (a Linux process, a
 //! machine) it learns through [`env::Environment`].
 
+pub mod cache;
 pub mod engine;
 pub mod env;
+pub mod helpers;
+pub mod interp;
+pub mod mem;
+pub mod signal;
 pub mod vcpu;

@@ -1,8 +1,13 @@
 //! One guest CPU: its frame (header and registers, what generated code sees) and what the dispatcher keeps for it.
 
+use crate::cache::block::Block0;
+use metaphrase_arm64::arch::features::FeatSet;
 use metaphrase_arm64::arch::state::GuestState;
 use metaphrase_backend::abi::{FrameHeader, HEADER_SIZE, JUMP_ENTRIES, JumpEntry};
+use metaphrase_backend::bytecode::build::TEMPS;
 use std::mem::offset_of;
+use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// What the state pointer points to.
@@ -14,6 +19,63 @@ pub struct Frame {
     pad: [u8; HEADER_SIZE as usize - size_of::<FrameHeader>()],
     /// The guest's registers.
     pub guest: GuestState,
+    /// Tier 0's temporaries; the first is always zero.
+    pub temps: [u128; TEMPS as usize],
+    /// Line address of the last IC IVAU whose effect is still to come.
+    pub ic_ivau: u64,
+    /// Features advertised to this guest.
+    pub feats: FeatSet,
+    /// Whether translated code is active: MXCSR is the guest's.
+    pub in_code: bool,
+}
+
+/// Frame offset of [`Frame::temps`].
+pub const TEMPS_OFFSET: u32 = offset_of!(Frame, temps) as u32;
+
+/// MXCSR with all exceptions masked, round to nearest, no sticky bits.
+pub const MXCSR_DEFAULT: u32 = 0x1f80;
+
+impl Frame {
+    /// Features advertised to this guest.
+    pub fn features(&self) -> FeatSet {
+        self.feats
+    }
+
+    /// Adds MXCSR's sticky bits to the guest's FPSR and gives Rust its default MXCSR. Does nothing outside translated code.
+    pub fn fold_host_flags(&mut self) {
+        if self.in_code {
+            let m = host_mxcsr();
+            self.fold(m);
+            set_host_mxcsr(MXCSR_DEFAULT);
+        }
+    }
+
+    /// Adds the sticky bits of an MXCSR value to FPSR. x86's DE has no counterpart while FZ is 0.
+    pub fn fold(&mut self, mxcsr: u32) {
+        // x86: IE 0, DE 1, ZE 2, OE 3, UE 4, PE 5. Arm: IOC 0, DZC 1, OFC 2, UFC 3, IXC 4.
+        self.guest.fpsr |= mxcsr & 1 | mxcsr >> 1 & 0x1e;
+    }
+
+    /// Back to the guest's MXCSR when a helper returns to translated code.
+    pub fn restore_guest_mxcsr(&mut self) {
+        if self.in_code {
+            set_host_mxcsr(self.header.guest_mxcsr);
+        }
+    }
+}
+
+fn host_mxcsr() -> u32 {
+    let mut m = 0u32;
+    // SAFETY: stores a control register to a local.
+    unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &mut m, options(nostack, preserves_flags)) };
+    m
+}
+
+fn set_host_mxcsr(m: u32) {
+    // SAFETY: loads a control register whose exceptions are all masked.
+    unsafe {
+        std::arch::asm!("ldmxcsr [{}]", in(reg) &m, options(nostack, preserves_flags, readonly))
+    };
 }
 
 const _: () = assert!(offset_of!(Frame, guest) == HEADER_SIZE as usize);
@@ -25,6 +87,29 @@ pub struct Vcpu {
     pub frame: Box<Frame>,
     /// The jump cache behind `header.jump_cache`.
     pub jump_cache: Box<[JumpEntry]>,
+    /// Tier-0 blocks by guest pc, direct-mapped like the jump cache.
+    pub(crate) blocks: Box<[*const Block0]>,
+    /// Mode bits that both caches are valid for.
+    pub(crate) mode: u64,
+    /// What other threads may see of this CPU.
+    pub(crate) shared: Arc<CpuShared>,
+    pub(crate) helper_table: Box<[u64]>,
+}
+
+/// Entries of the per-CPU block cache.
+pub(crate) const BLOCK_ENTRIES: usize = 4096;
+
+/// What other threads may see of a CPU.
+#[derive(Debug, Default)]
+pub struct CpuShared {
+    /// Epoch in which the CPU entered guest code; 0 while it is outside (system calls, dispatcher of another engine).
+    pub(crate) active: AtomicU64,
+    /// Epoch that its caches are valid for.
+    pub(crate) seen: AtomicU64,
+    /// Address of its stop word.
+    pub(crate) stop: AtomicU64,
+    /// Address of its jump cache.
+    pub(crate) jump_cache: AtomicU64,
 }
 
 impl Vcpu {
@@ -51,8 +136,27 @@ impl Vcpu {
             },
             pad: [0; HEADER_SIZE as usize - size_of::<FrameHeader>()],
             guest: GuestState::default(),
+            temps: [0; TEMPS as usize],
+            ic_ivau: 0,
+            feats: FeatSet::V8_0,
+            in_code: false,
         });
-        Vcpu { frame, jump_cache }
+        Vcpu {
+            frame,
+            jump_cache,
+            blocks: vec![ptr::null(); BLOCK_ENTRIES].into_boxed_slice(),
+            mode: 0,
+            shared: Arc::new(CpuShared::default()),
+            helper_table: Box::default(),
+        }
+    }
+
+    /// Forgets all cached translations of this CPU.
+    pub(crate) fn flush_caches(&mut self) {
+        self.blocks.fill(ptr::null());
+        for e in &self.jump_cache {
+            e.pc.store(u64::MAX, Ordering::Relaxed);
+        }
     }
 
     /// The guest's registers.
@@ -81,3 +185,6 @@ impl Default for Vcpu {
         Vcpu::new()
     }
 }
+
+// SAFETY: a CPU is used by one thread at a time; its raw pointers are cached translations that any thread of the engine may use.
+unsafe impl Send for Vcpu {}

@@ -1,0 +1,157 @@
+//! Tier 0's code: a compact bytecode made from one IR block.
+//!
+//! Operands are byte offsets (in units of 8) from the state pointer, so guest registers and temporaries are addressed
+//! alike and a get-compute-set chain of the IR becomes one op. Conventions: `I32`, `Bool` and `F32` results are stored zero-extended to
+//! 64 bits and read by their low bits; `Flags` are three words (kind, a, b); `V128` sixteen bytes.
+//!
+//! What has no op of its own is an [`Op0::Eval`], executed by `ir::arith` on the original instruction.
+
+pub mod build;
+
+use metaphrase_ir::{Inst, Type};
+
+/// One bytecode instruction: 16 bytes.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct BOp {
+    /// Operation.
+    pub op: Op0,
+    /// Destination (offset / 8).
+    pub d: u16,
+    /// First operand.
+    pub a: u16,
+    /// Second operand.
+    pub b: u16,
+    /// Immediate.
+    pub imm: u64,
+}
+
+macro_rules! op0 {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Bytecode operations. `64`/`32`: operand width; `I`: second operand is `imm`.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(u16)]
+        #[allow(missing_docs, reason = "named after the IR op they stand for")]
+        pub enum Op0 { $($(#[$doc])* $name,)* }
+    };
+}
+
+op0! {
+    Mov64, Mov32, MovV, MovFlags,
+    /// Stores the low 4 bytes of a at frame byte offset imm.
+    St32Slot,
+    /// d = imm.
+    Imm,
+    /// d (16 bytes) = constant pool entry imm.
+    ImmV,
+    Add64, Sub64, And64, Or64, Xor64, AndNot64, OrNot64, XorNot64, Mul64, Shl64, Lshr64, Ashr64, Ror64, UDiv64, SDiv64, UMulH, SMulH,
+    Add32, Sub32, And32, Or32, Xor32, AndNot32, OrNot32, XorNot32, Mul32, Shl32, Lshr32, Ashr32, Ror32, UDiv32, SDiv32,
+    Add64I, And64I, Or64I, Xor64I, Shl64I, Lshr64I, Ashr64I, Ror64I,
+    Add32I, And32I, Or32I, Xor32I, Shl32I, Lshr32I, Ashr32I, Ror32I,
+    Not64, Neg64, Clz64, Rbit64, Bswap64, Not32, Neg32, Clz32, Rbit32, Bswap32,
+    /// d = a + (b << imm), the shifted-register and address forms.
+    AddShl64,
+    /// Sign-extension of the low 8, 16, 32 bits to 64, or of 8, 16 to 32.
+    Sx8To64, Sx16To64, Sx32To64, Sx8To32, Sx16To32,
+    BAnd, BOr, BXor, BNot,
+    /// d = a if Bool at imm else b.
+    Select64, SelectV,
+    /// imm: IntCond.
+    Icmp64, Icmp32,
+    /// Flags triple at d; b or imm is the second operand.
+    FlagsSub64, FlagsSub32, FlagsAdd64, FlagsAdd32, FlagsSub64I, FlagsSub32I, FlagsAdd64I, FlagsAdd32I, FlagsLogic64, FlagsLogic32,
+    /// d: packed kind; a + b + Bool at imm.
+    FlagsAdc64, FlagsAdc32,
+    FlagsPack, FlagsUnpack,
+    /// d = flags at a if Bool at b else packed NZCV imm.
+    FlagsSelect,
+    /// d = condition imm of flags at a.
+    Cond,
+    /// d = a if the condition (imm bits 7..0) of the flags at imm >> 8 holds else b.
+    CondSelect64,
+    Ld8, Ld16, Ld32, Ld64, Ld128, Lds8To64, Lds16To64, Lds32To64, Lds8To32, Lds16To32,
+    /// d = load(a + (b << imm)).
+    LdX8, LdX16, LdX32, LdX64,
+    St8, St16, St32, St64, St128,
+    /// d = load(a + offset), second destination = load(a + offset + 8): imm = offset (low half, signed) | second d << 32.
+    Ldp64,
+    /// Index of an [`EvalDesc`]: atomics and calls.
+    Rmw, Cas, StoreExcl, Call,
+    /// Full fence.
+    Fence,
+    /// Zero imm bytes at a rounded down.
+    ZeroBlock,
+    /// d(16 bytes): low 8 bytes = a, high = 0.
+    VLo64,
+    /// d(16 bytes): low 4 bytes = a, rest 0.
+    VLo32,
+    /// d(16 bytes): low 8 bytes = a, high = b.
+    VPair,
+    VAnd, VOr, VXor,
+    /// Alignment check: address a + imm; mask d; leaves with an alignment fault.
+    Align,
+    /// Index of an [`EvalDesc`].
+    Eval,
+    // ---- exits: always last ----
+    /// Direct: link 0.
+    Goto,
+    /// Bool at a.
+    Br,
+    /// Condition d of the flags at a.
+    BrCond,
+    /// a is zero / not zero.
+    BrEqz64, BrNez64, BrEqz32, BrNez32,
+    /// Bit d of a is zero / one.
+    BrBit0, BrBit1,
+    /// Target in a.
+    Indirect,
+    /// See [`Bytecode::trap`].
+    Trap,
+}
+
+/// Two successors of a conditional exit.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair {
+    /// Guest address if the condition holds (link 0).
+    pub taken: u64,
+    /// Guest address otherwise (link 1).
+    pub fall: u64,
+}
+
+/// An instruction executed through `ir::arith` or a helper.
+#[derive(Clone, Copy, Debug)]
+pub struct EvalDesc {
+    /// The IR instruction.
+    pub inst: Inst,
+    /// Operand offsets / 8.
+    pub args: [u16; 4],
+    /// Operand types (`Void` if unused).
+    pub tys: [Type; 4],
+    /// Destination offset / 8.
+    pub d: u16,
+}
+
+/// Tier-0 code of one block.
+#[derive(Debug, Default)]
+pub struct Bytecode {
+    /// Ops; the last is an exit.
+    pub ops: Vec<BOp>,
+    /// (index of first op, guest pc) of each guest instruction, ascending.
+    pub marks: Vec<(u32, u64)>,
+    /// Instructions behind `Eval`, `Cas`, `StoreExcl`, `Call`.
+    pub evals: Vec<EvalDesc>,
+    /// 128-bit constants.
+    pub consts: Vec<u128>,
+    /// Successors of the conditional exit, or of `Goto` (in `taken`).
+    pub succ: Option<Pair>,
+    /// The trap, if the block ends with one: encoded as in `abi`.
+    pub trap: Option<(u64, u64)>,
+}
+
+impl Bytecode {
+    /// Guest pc of the instruction that op number `i` belongs to.
+    pub fn pc_of(&self, i: u32) -> Option<u64> {
+        let k = self.marks.partition_point(|m| m.0 <= i);
+        k.checked_sub(1).map(|k| self.marks[k].1)
+    }
+}

@@ -1,0 +1,153 @@
+//! A tier-0 block: bytecode, the guest words it came from, its links and its heat.
+//!
+//! Blocks are shared by all CPUs and immutable but for the atomics. `heat` counts down to zero executions; at zero (or
+//! below) the block *wants attention*: it is hot, or dead, or a tier-1 entry has been published. That makes one
+//! counter the only thing the interpreter looks at.
+
+use metaphrase_backend::bytecode::Bytecode;
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
+
+/// A translated basic block for tier 0.
+#[derive(Debug)]
+pub struct Block0 {
+    /// Guest address.
+    pub pc: u64,
+    /// Mode bits of the translation key.
+    pub mode: u64,
+    /// The guest words translated, for tier 1 and for validation.
+    pub words: Box<[u32]>,
+    /// Code.
+    pub code: Bytecode,
+    /// Whether the block ends with a call (its successor in memory is a return site).
+    pub ends_with_call: bool,
+    heat: AtomicI32,
+    links: [AtomicPtr<Block0>; 2],
+    /// Exits of other blocks that are linked here: (address of the block, exit number).
+    incoming: Mutex<SmallVec<[(usize, u8); 2]>>,
+    /// Host address of the tier-1 entry for this pc, or 0.
+    pub tier1: AtomicU64,
+    /// Its guest code changed: must not be executed again.
+    pub dead: AtomicBool,
+    /// In the compile queue, or refused by it.
+    pub queued: AtomicBool,
+}
+
+/// Heat of a block that is never to be promoted.
+const COLD: i32 = i32::MAX;
+
+impl Block0 {
+    /// A block that becomes hot after `threshold` executions (`None`: never).
+    pub fn new(
+        pc: u64,
+        mode: u64,
+        words: Box<[u32]>,
+        code: Bytecode,
+        ends_with_call: bool,
+        threshold: Option<u32>,
+    ) -> Block0 {
+        Block0 {
+            pc,
+            mode,
+            words,
+            code,
+            ends_with_call,
+            heat: AtomicI32::new(threshold.map_or(COLD, |t| t.min(i32::MAX as u32 - 1) as i32)),
+            links: [
+                AtomicPtr::new(ptr::null_mut()),
+                AtomicPtr::new(ptr::null_mut()),
+            ],
+            incoming: Mutex::default(),
+            tier1: AtomicU64::new(0),
+            dead: AtomicBool::new(false),
+            queued: AtomicBool::new(false),
+        }
+    }
+
+    /// Counts an execution; true when the dispatcher should look at the block first.
+    #[inline(always)]
+    pub fn wants_attention(&self) -> bool {
+        let h = self.heat.load(Ordering::Relaxed);
+        if h <= 0 {
+            return true;
+        }
+        if h != COLD {
+            self.heat.store(h - 1, Ordering::Relaxed);
+        }
+        false
+    }
+
+    /// Executions counted so far, given the threshold it started with.
+    pub fn executions(&self, threshold: u32) -> u32 {
+        threshold.saturating_sub(self.heat.load(Ordering::Relaxed).max(0) as u32)
+    }
+
+    /// Makes the block want attention at its next execution.
+    pub fn call_attention(&self) {
+        self.heat.store(0, Ordering::Release);
+    }
+
+    /// Lets it run `n` more times undisturbed.
+    pub fn cool(&self, n: u32) {
+        self.heat
+            .store(n.min(i32::MAX as u32 - 1) as i32, Ordering::Relaxed);
+    }
+
+    /// Never promote it.
+    pub fn never_hot(&self) {
+        self.heat.store(COLD, Ordering::Relaxed);
+    }
+
+    /// Successor number `n` if linked.
+    #[inline(always)]
+    pub fn link(&self, n: usize) -> Option<&Block0> {
+        let p = self.links[n & 1].load(Ordering::Acquire);
+        // SAFETY: links name blocks that are retired only after every CPU passed a safepoint, which is never inside `interp::run`.
+        unsafe { p.as_ref() }
+    }
+
+    /// Links exit `n` to `to`. The caller holds the tables' lock, so that neither is being retired.
+    pub fn set_link(&self, n: usize, to: &Block0) {
+        let me = ptr::from_ref(self);
+        let old = self.links[n & 1].swap(ptr::from_ref(to).cast_mut(), Ordering::AcqRel);
+        if old.is_null() {
+            to.incoming.lock().push((me as usize, n as u8 & 1));
+        }
+    }
+
+    /// Undoes all links out of and into this block. The caller holds the tables' lock for writing.
+    pub fn unlink(&self) {
+        let me = ptr::from_ref(self);
+        for (n, l) in self.links.iter().enumerate() {
+            let to = l.swap(ptr::null_mut(), Ordering::AcqRel);
+            // SAFETY: a linked block is alive: retiring it would have undone this link.
+            if let Some(to) = unsafe { to.as_ref() } {
+                to.incoming.lock().retain(|i| *i != (me as usize, n as u8));
+            }
+        }
+        for (from, n) in std::mem::take(&mut *self.incoming.lock()) {
+            // SAFETY: a block that links here is alive: retiring it would have removed it from the list.
+            let from = unsafe { &*(from as *const Block0) };
+            from.links[n as usize].store(ptr::null_mut(), Ordering::Release);
+        }
+    }
+
+    /// Guest address of successor `n`.
+    pub fn successor(&self, n: usize) -> u64 {
+        self.code
+            .succ
+            .map_or(self.pc, |s| if n == 0 { s.taken } else { s.fall })
+    }
+
+    /// Guest bytes covered.
+    pub fn len(&self) -> u64 {
+        self.words.len() as u64 * 4
+    }
+
+    /// Whether it covers no guest code (its first instruction could not be fetched).
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+}

@@ -1,0 +1,149 @@
+//! The functions behind `Op::Call` and the back end's built-ins: THE helper list of `ir::helper`, one function each.
+//!
+//! All run on the guest's thread with the frame current; they are not signal handlers and may use Rust freely, but must keep the host's
+//! MXCSR as they found it when called from translated code.
+
+use crate::vcpu::Frame;
+use metaphrase_backend::abi::Builtin;
+use metaphrase_ir::helper::HelperId;
+use metaphrase_ir::{FlagsKind, Inst, Op, Type, Value, arith, flags};
+
+type Helper = extern "C" fn(*mut u8, u64, u64, u64, u64) -> u64;
+
+fn frame<'a>(state: *mut u8) -> &'a mut Frame {
+    // SAFETY: helpers are called with the current CPU's frame and nobody else refers to it meanwhile.
+    unsafe { &mut *state.cast::<Frame>() }
+}
+
+/// The function of a helper.
+fn function(id: HelperId) -> Helper {
+    match id {
+        HelperId::SysRead => sys_read,
+        HelperId::SysWrite => sys_write,
+        HelperId::ReadFpsr => read_fpsr,
+        HelperId::WriteFpsr => write_fpsr,
+        HelperId::Wait => wait,
+        HelperId::IcIvau => ic_ivau,
+    }
+}
+
+/// Calls a helper by number.
+pub fn call(state: *mut u8, id: u64, aux: u64, a0: u64, a1: u64, a2: u64) -> u64 {
+    match HelperId::from_imm(id) {
+        Some(h) => function(h)(state, aux, a0, a1, a2),
+        None => 0,
+    }
+}
+
+/// The table that `header.helpers` points to: helpers by number, then the built-ins.
+pub fn table() -> Vec<u64> {
+    let mut t: Vec<u64> = HelperId::ALL
+        .iter()
+        .map(|&h| function(h) as usize as u64)
+        .collect();
+    for b in Builtin::ALL {
+        t.push(match b {
+            Builtin::Eval => eval as *const () as u64,
+            Builtin::Nzcv => nzcv as *const () as u64,
+        });
+    }
+    t
+}
+
+extern "C" fn sys_read(state: *mut u8, key: u64, _: u64, _: u64, _: u64) -> u64 {
+    let _ = frame(state);
+    const CNTVCT: u64 = 3 << 14 | 3 << 11 | 14 << 7 | 2;
+    const CNTFRQ: u64 = 3 << 14 | 3 << 11 | 14 << 7;
+    match key {
+        CNTVCT => counter(),
+        CNTFRQ => COUNTER_HZ,
+        _ => 0,
+    }
+}
+
+/// Frequency of the virtual counter: nanoseconds.
+pub const COUNTER_HZ: u64 = 1_000_000_000;
+
+/// The virtual counter: the host's monotonic clock in nanoseconds.
+fn counter() -> u64 {
+    let mut t = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: writes to a local.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut t) };
+    t.tv_sec as u64 * COUNTER_HZ + t.tv_nsec as u64
+}
+
+extern "C" fn sys_write(_state: *mut u8, _key: u64, _v: u64, _: u64, _: u64) -> u64 {
+    0
+}
+
+extern "C" fn read_fpsr(state: *mut u8, _: u64, _: u64, _: u64, _: u64) -> u64 {
+    let f = frame(state);
+    f.fold_host_flags();
+    f.guest.fpsr as u64
+}
+
+extern "C" fn write_fpsr(state: *mut u8, _: u64, v: u64, _: u64, _: u64) -> u64 {
+    let f = frame(state);
+    f.fold_host_flags();
+    // QC and the six cumulative exception bits; the rest is RES0 in AArch64.
+    f.guest.fpsr = v as u32 & 0x0800_009f;
+    0
+}
+
+extern "C" fn wait(_state: *mut u8, kind: u64, _: u64, _: u64, _: u64) -> u64 {
+    if kind <= 2 {
+        std::thread::yield_now();
+    }
+    0
+}
+
+extern "C" fn ic_ivau(state: *mut u8, _: u64, addr: u64, _: u64, _: u64) -> u64 {
+    frame(state).ic_ivau = addr & !63;
+    0
+}
+
+/// See [`Builtin::Eval`].
+extern "C" fn eval(state: *mut u8, packed: u64, imm: u64, args: *const [u128; 4], out: *mut u128) {
+    let f = frame(state);
+    f.fold_host_flags();
+    let op = Op::ALL[(packed & 0xffff) as usize % Op::ALL.len()];
+    let ty = |b: u64| Type::ALL[(b & 0xff) as usize % Type::ALL.len()];
+    let (res, arg0) = (ty(packed >> 16), ty(packed >> 24));
+    let pooled = op.info().imm == metaphrase_ir::ops::ImmFmt::ConstPool;
+    let inst = Inst {
+        op,
+        ty: res,
+        aux: (packed >> 32) as u32,
+        args: [Value::NONE; 4],
+        imm: if pooled { 0 } else { imm },
+    };
+    // SAFETY: the back end passes the address of a 16-byte constant for these ops and of four 16-byte arguments.
+    let (consts, args) = unsafe {
+        (
+            if pooled {
+                [(imm as *const u128).read_unaligned()]
+            } else {
+                [0]
+            },
+            args.read_unaligned(),
+        )
+    };
+    let mut env = arith::FpEnv {
+        fpcr: f.guest.fpcr,
+        fpsr: f.guest.fpsr,
+    };
+    let v = arith::eval(&inst, args, |_| arg0, &consts, &mut env).unwrap_or(0);
+    f.guest.fpsr = env.fpsr;
+    f.restore_guest_mxcsr();
+    // SAFETY: the back end passes room for 16 bytes.
+    unsafe { out.write_unaligned(v) };
+}
+
+/// See [`Builtin::Nzcv`].
+extern "C" fn nzcv(_state: *mut u8, kind: u64, a: u64, b: u64) -> u64 {
+    let kind = FlagsKind::from_u64(kind).unwrap_or(FlagsKind::Nzcv);
+    flags::nzcv(kind, a, b) as u64
+}

@@ -1,0 +1,3 @@
+//! Guest memory as the interpreter and the helpers reach it.
+
+pub mod access;
