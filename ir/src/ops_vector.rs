@@ -119,7 +119,7 @@ kinds! {
         SDot "sdot" [], UDot "udot" [], UsDot "usdot" [], SMmla "smmla" [], UMmla "ummla" [], UsMmla "usmmla" [],
         /// Fused.
         FMla "fmla" [FPENV], FMls "fmls" [FPENV],
-        /// FMLAL/FMLSL: S = S2 or S4 accumulators, n and m halves (low half of them); the "2" forms read the upper.
+        /// FMLAL/FMLSL: S = S1, S2 or S4 accumulators, n and m halves (low half of them); the "2" forms read the upper.
         FMlal "fmlal" [FPENV], FMlsl "fmlsl" [FPENV], FMlal2 "fmlal2" [FPENV], FMlsl2 "fmlsl2" [FPENV],
         FCMla0 "fcmla0" [FPENV], FCMla90 "fcmla90" [FPENV], FCMla180 "fcmla180" [FPENV], FCMla270 "fcmla270" [FPENV],
         BfDot "bfdot" [], BfMmla "bfmmla" [], BfMlalB "bfmlalb" [FPENV], BfMlalT "bfmlalt" [FPENV],

@@ -135,11 +135,12 @@ impl Ctx<'_> {
     }
 
     /// The half in lane 0 of `v` as an `F32` of the same value. Exact; NaNs, FZ16 and Invalid as FPUnpack has them for
-    /// half-precision operands (the conversion ops would honour AHP): a widening multiply by one plus zero.
+    /// half-precision operands (the conversion ops would honour AHP): a widening multiply by one plus zero. One lane only:
+    /// what lies above the half must raise nothing.
     pub fn half_to_single(&mut self, v: Value) -> Value {
         let one = self.b.vconst(0x3c00);
         let zero = self.b.vconst(0);
-        let r = self.b.vtern(VTernKind::FMlal, Shape::S2, zero, v, one);
+        let r = self.b.vtern(VTernKind::FMlal, Shape::S1, zero, v, one);
         self.b.vlane(Type::F32, Shape::S4, r, 0)
     }
 }
