@@ -3,7 +3,10 @@
 //! Must not know how instructions are translated: it talks to [`metaphrase_runtime`] through `Engine` and `Environment`.
 
 pub mod abi;
+pub mod elf;
 pub mod host;
+pub mod memory;
+pub mod path;
 pub mod strace;
 pub mod syscall;
 pub mod task;

@@ -1,6 +1,8 @@
 //! One guest process ([`Process`]: what its threads share) and one guest thread ([`Thread`]: the engine's `Environment`).
 
 use super::host;
+use super::memory::MemoryMap;
+use super::path::Paths;
 use super::syscall::SysResult;
 use metaphrase_runtime::engine::Engine;
 use std::sync::Arc;
@@ -10,6 +12,10 @@ use std::sync::atomic::AtomicU32;
 pub struct Process {
     /// Translations; shared with a vfork child too.
     pub engine: Arc<Engine>,
+    /// The address space; shared with a vfork child too.
+    pub mem: Arc<MemoryMap>,
+    /// How guest paths are read.
+    pub paths: Paths,
 }
 
 /// One guest thread: a host thread with the same tid.
