@@ -3,11 +3,16 @@
 //! Three kinds of refusal are kept apart: unallocated (or not advertised), not implemented, unpredictable. The rows are THE
 //! list of encodings: decoder, fuzz generator and coverage tests all read [`CLASSES`].
 
+pub mod atomic;
+pub mod branch;
 pub mod crypto;
 pub mod dp_imm;
+pub mod dp_reg;
 pub mod fp;
 pub mod fp_conv;
 pub mod imm;
+pub mod load_store;
+pub mod load_store_simd;
 mod lookup;
 pub mod pattern;
 pub mod simd_diff;
@@ -21,11 +26,17 @@ pub mod simd_scalar_elem;
 pub mod simd_scalar_misc;
 pub mod simd_shift;
 mod simd_size;
+pub mod system;
 
+pub use atomic::Atomic;
+pub use branch::Branch;
 pub use crypto::Crypto;
 pub use dp_imm::DpImm;
+pub use dp_reg::DpReg;
 pub use fp::{Fp, FpHalf};
 pub use fp_conv::{FpConv, FpConvHalf};
+pub use load_store::LoadStore;
+pub use load_store_simd::LoadStoreSimd;
 pub use simd_diff::SimdDiff;
 pub use simd_elem::{SimdElem, SimdElemFp};
 pub use simd_misc::{SimdMisc, SimdMiscFp, SimdMiscHalf};
@@ -35,6 +46,7 @@ pub use simd_scalar::{ScalarSame, ScalarSameFp};
 pub use simd_scalar_elem::{ScalarElem, ScalarShift};
 pub use simd_scalar_misc::{ScalarMisc, ScalarMiscFp, ScalarPair};
 pub use simd_shift::SimdShift;
+pub use system::System;
 
 use crate::arch::features::FeatSet;
 
@@ -113,6 +125,18 @@ classes! {
     ScalarShift;
     /// Cryptographic extensions.
     Crypto;
+    /// Data processing (register).
+    DpReg;
+    /// Branches and exception generation.
+    Branch;
+    /// System.
+    System;
+    /// Loads and stores of registers.
+    LoadStore;
+    /// Loads and stores of vector structures.
+    LoadStoreSimd;
+    /// Exclusive, ordered and atomic accesses.
+    Atomic;
 }
 
 /// Why a word is not an instruction for this guest.

@@ -7,10 +7,15 @@
 //! This module must not know who executes the unit, nor how blocks become regions: direct branches leave by
 //! [`Dest::Pc`], and whoever owns the unit links them.
 
+mod atomic;
+mod branch;
 mod crypto;
 mod dp_imm;
+mod dp_reg;
 mod fp;
 mod fp_conv;
+mod load_store;
+mod load_store_simd;
 pub mod operand;
 mod simd_diff;
 mod simd_elem;
@@ -19,12 +24,14 @@ mod simd_perm;
 mod simd_same;
 mod simd_scalar;
 mod simd_shift;
+pub mod sync;
+mod system;
 mod undefined;
 mod vector;
 
 pub use operand::Ctx;
 
-use crate::arch::features::FeatSet;
+use crate::arch::features::{FeatSet, MAX, Model};
 use crate::decode::{self, Insn};
 use metaphrase_ir::{BlockId, Builder, Dest, Exit, TrapKind, Unit};
 
@@ -33,12 +40,31 @@ use metaphrase_ir::{BlockId, Builder, Dest, Exit, TrapKind, Unit};
 pub struct Config {
     /// Features that the guest CPU advertises; words of other features are undefined.
     pub feats: FeatSet,
+    /// MIDR_EL1 of the model.
+    pub midr: u32,
 }
 
 impl Default for Config {
     fn default() -> Config {
+        Config::for_model(&MAX)
+    }
+}
+
+impl Config {
+    /// The configuration of a CPU model.
+    pub const fn for_model(m: &Model) -> Config {
         Config {
-            feats: FeatSet::IMPLEMENTED,
+            feats: m.feats,
+            midr: m.midr,
+        }
+    }
+
+    /// The model, for its identification registers.
+    pub const fn model(&self) -> Model {
+        Model {
+            name: "",
+            midr: self.midr,
+            feats: self.feats,
         }
     }
 }
@@ -123,6 +149,12 @@ fn instruction(t: &mut Ctx<'_>) -> Flow {
         Ok(Insn::ScalarElem(i)) => simd_scalar::translate_elem(t, i),
         Ok(Insn::ScalarShift(i)) => simd_scalar::translate_shift(t, i),
         Ok(Insn::Crypto(i)) => crypto::translate(t, i),
+        Ok(Insn::DpReg(i)) => dp_reg::translate(t, i),
+        Ok(Insn::Branch(i)) => branch::translate(t, i),
+        Ok(Insn::System(i)) => system::translate(t, i),
+        Ok(Insn::LoadStore(i)) => load_store::translate(t, i),
+        Ok(Insn::LoadStoreSimd(i)) => load_store_simd::translate(t, i),
+        Ok(Insn::Atomic(i)) => atomic::translate(t, i),
         Err(e) => undefined::refused(t, e),
     }
 }

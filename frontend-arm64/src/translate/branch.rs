@@ -1,0 +1,96 @@
+//! Branches and exception generation (Arm ARM C3.1; C6.2 for each instruction).
+
+use super::operand::sext;
+use super::{Ctx, Flow};
+use crate::decode::Branch;
+use metaphrase_ir::ops::IntCond;
+use metaphrase_ir::{Dest, Exit, IndirectKind, TrapKind, Value};
+
+/// Translates one instruction of the class.
+pub fn translate(t: &mut Ctx<'_>, i: Branch) -> Flow {
+    match i {
+        Branch::B { imm26 } => goto(t, sext(imm26, 26), false),
+        Branch::Bl { imm26 } => {
+            link(t);
+            goto(t, sext(imm26, 26), true)
+        }
+        Branch::BCond { imm19, cond } | Branch::BcCond { imm19, cond } => {
+            if cond >= 14 {
+                return goto(t, sext(imm19, 19), false);
+            }
+            let c = t.cond(cond);
+            branch(t, c, sext(imm19, 19))
+        }
+        Branch::Cbz { sf, imm19, rt } => compare_zero(t, sf, imm19, rt, IntCond::Eq),
+        Branch::Cbnz { sf, imm19, rt } => compare_zero(t, sf, imm19, rt, IntCond::Ne),
+        Branch::Tbz { b5, b40, imm14, rt } => test_bit(t, b5 << 5 | b40, imm14, rt, IntCond::Eq),
+        Branch::Tbnz { b5, b40, imm14, rt } => test_bit(t, b5 << 5 | b40, imm14, rt, IntCond::Ne),
+        Branch::Br { rn } => indirect(t, rn, IndirectKind::Jump),
+        Branch::Blr { rn } => indirect(t, rn, IndirectKind::Call),
+        Branch::Ret { rn } => indirect(t, rn, IndirectKind::Return),
+        Branch::Svc { imm16 } => t.trap(TrapKind::Svc(imm16 as u16)),
+        Branch::Brk { imm16 } => t.trap(TrapKind::Brk(imm16 as u16)),
+        // At EL0 without an external debugger all of these are UNDEFINED (D1.3.3, HCR_EL2.HCD, MDSCR_EL1).
+        Branch::Udf { .. }
+        | Branch::Hvc { .. }
+        | Branch::Smc { .. }
+        | Branch::Hlt { .. }
+        | Branch::Dcps1 { .. }
+        | Branch::Dcps2 { .. }
+        | Branch::Dcps3 { .. }
+        | Branch::Eret {}
+        | Branch::Drps {}
+        | Branch::Ereta { .. } => t.undefined(),
+        Branch::Braz { .. }
+        | Branch::Blraz { .. }
+        | Branch::Reta { .. }
+        | Branch::Bra { .. }
+        | Branch::Blra { .. } => t.unimplemented(),
+    }
+}
+
+/// Address `words` instructions from this one.
+fn target(t: &Ctx<'_>, words: i64) -> Dest {
+    Dest::Pc(t.pc.wrapping_add_signed(words * 4))
+}
+
+fn goto(t: &Ctx<'_>, words: i64, call: bool) -> Flow {
+    let dest = target(t, words);
+    Flow::End(Exit::Goto { dest, call })
+}
+
+fn branch(t: &Ctx<'_>, cond: Value, words: i64) -> Flow {
+    Flow::End(Exit::Branch {
+        cond,
+        taken: target(t, words),
+        fall: target(t, 1),
+    })
+}
+
+/// X30 = the next instruction.
+fn link(t: &mut Ctx<'_>) {
+    let ret = t.b.i64(t.pc.wrapping_add(4));
+    t.set_x(30, ret);
+}
+
+fn compare_zero(t: &mut Ctx<'_>, sf: u32, imm19: u32, rt: u32, c: IntCond) -> Flow {
+    let (v, zero) = (t.r(sf, rt), t.imm(sf, 0));
+    let c = t.b.icmp(c, v, zero);
+    branch(t, c, sext(imm19, 19))
+}
+
+fn test_bit(t: &mut Ctx<'_>, bit: u32, imm14: u32, rt: u32, c: IntCond) -> Flow {
+    let sf = bit >> 5;
+    let (v, mask, zero) = (t.r(sf, rt), t.imm(sf, 1 << bit), t.imm(sf, 0));
+    let v = t.b.and(v, mask);
+    let c = t.b.icmp(c, v, zero);
+    branch(t, c, sext(imm14, 14))
+}
+
+fn indirect(t: &mut Ctx<'_>, rn: u32, kind: IndirectKind) -> Flow {
+    let target = t.x(rn); // before the link register changes: BLR X30
+    if kind == IndirectKind::Call {
+        link(t);
+    }
+    Flow::End(Exit::Indirect { target, kind })
+}
