@@ -225,6 +225,7 @@ impl Engine {
         let pc = cpu.frame.guest.pc;
         let cfg = Config {
             feats: self.config.feats,
+            ..Config::default()
         };
         let page = pc & !0xfff;
         let mut max = MAX_BLOCK;
