@@ -331,7 +331,7 @@ fn number_ok(inst: &Inst, arg: Option<Type>) -> bool {
         Op::FRintN => matches!(imm, 32 | 64),
         Op::ZeroBlock => imm.is_power_of_two() && imm <= 4096,
         Op::FToInt => imm <= width,
-        Op::IntToF => arg.is_none_or(|t| imm <= t.bytes() as u64 * 8),
+        Op::IntToF | Op::IntToH => arg.is_none_or(|t| imm <= t.bytes() as u64 * 8),
         Op::VShift => imm <= inst.shape().lane_bits() as u64 * 2,
         Op::VTern => imm < 4,
         _ => true,
@@ -410,7 +410,7 @@ pub(crate) fn argument_types(inst: &Inst, args: &[Type]) -> Result<(), String> {
         FCvtFromH => need(&[I32]),
         FCvtToH | FToInt => ok(args[0].is_float(), "a float"),
         FCvtXn => ok(t == F32 && args[0] == F64, "f64, and gives f32"),
-        IntToF => ok(args[0].is_int(), "an integer"),
+        IntToF | IntToH => ok(args[0].is_int(), "an integer"),
         FJcvt | FJcvtZ => need(&[F64]),
         VLane | VLaneS => need(&[V128]),
         VInsert => ok(

@@ -86,7 +86,11 @@ pub fn eval(
             return int::eval(op, inst.ty == Type::I64, x, y, inst.imm)
                 .map(u128::from)
                 .or_else(|| vector(op, inst.aux, inst.imm, [a, b, c], env))
-                .or_else(|| fp::eval_scalar(inst, args, arg_ty(inst.args[0]), env));
+                .or_else(|| {
+                    // Ops without arguments are no functions; their argument has no type to ask for.
+                    let first = (inst.args[0] != Value::NONE).then(|| arg_ty(inst.args[0]));
+                    fp::eval_scalar(inst, args, first?, env)
+                });
         }
     })
 }

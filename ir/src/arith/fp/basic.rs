@@ -142,9 +142,10 @@ pub(super) fn multiply(
 
 /// FPDiv.
 pub fn div(f: Fmt, a: u64, b: u64, env: &mut FpEnv) -> u64 {
-    if let Some(r) = fast::div(f, a, b, env) {
-        return r;
-    }
+    fast::div(f, a, b, env).unwrap_or_else(|| divide(f, a, b, env))
+}
+
+pub(super) fn divide(f: Fmt, a: u64, b: u64, env: &mut FpEnv) -> u64 {
     let (x, y) = (f.unpack(a, env), f.unpack(b, env));
     if let Some(nan) = process_nans(f, [(&x, a), (&y, b)], env) {
         return nan;
@@ -172,9 +173,10 @@ pub fn div(f: Fmt, a: u64, b: u64, env: &mut FpEnv) -> u64 {
 
 /// FPSqrt.
 pub fn sqrt(f: Fmt, a: u64, env: &mut FpEnv) -> u64 {
-    if let Some(r) = fast::sqrt(f, a, env) {
-        return r;
-    }
+    fast::sqrt(f, a, env).unwrap_or_else(|| square_root(f, a, env))
+}
+
+pub(super) fn square_root(f: Fmt, a: u64, env: &mut FpEnv) -> u64 {
     let x = f.unpack(a, env);
     match x.class {
         Class::QNaN | Class::SNaN => process_nan(f, a, x.class, env),
@@ -197,9 +199,10 @@ pub fn sqrt(f: Fmt, a: u64, env: &mut FpEnv) -> u64 {
 
 /// FPMulAdd: `addend + a * b`, rounded once.
 pub fn mul_add(f: Fmt, addend: u64, a: u64, b: u64, env: &mut FpEnv) -> u64 {
-    if let Some(r) = fast::mul_add(f, addend, a, b, env) {
-        return r;
-    }
+    fast::mul_add(f, addend, a, b, env).unwrap_or_else(|| multiply_add(f, addend, a, b, env))
+}
+
+pub(super) fn multiply_add(f: Fmt, addend: u64, a: u64, b: u64, env: &mut FpEnv) -> u64 {
     let n = [f.unpack(addend, env), f.unpack(a, env), f.unpack(b, env)];
     let nan = process_nans(f, [(&n[0], addend), (&n[1], a), (&n[2], b)], env);
     mul_add_unpacked(f, n, nan, env)

@@ -72,7 +72,7 @@ impl FpEnv {
     }
 }
 
-/// The format of a scalar of type `ty`; integers stand for a half in their low 16 bits.
+/// The format of a scalar of type `ty`; an `I32` holds a half in its low 16 bits.
 #[inline]
 const fn fmt(ty: Type) -> Fmt {
     match ty {
@@ -84,8 +84,6 @@ const fn fmt(ty: Type) -> Fmt {
 
 /// Evaluates a scalar FP op (the rows from `FAdd` to `FRsqrtS`) or `FlagsFcmp` (packed NZCV in bits 31..28). `arg_ty` is the
 /// type of `args[0]`. `None` for every other op.
-///
-/// Where a type is `I16` or `I32` and the row says float, the low 16 bits are a half: `FToInt` from and `IntToF` to half.
 pub fn eval_scalar(inst: &Inst, args: [Bits; 4], arg_ty: Type, env: &mut FpEnv) -> Option<Bits> {
     let f = fmt(inst.ty);
     let from = fmt(arg_ty);
@@ -115,7 +113,7 @@ pub fn eval_scalar(inst: &Inst, args: [Bits; 4], arg_ty: Type, env: &mut FpEnv) 
             let to = integral::IntTy::new(inst.ty.bytes() * 8, inst.aux & Round::SIGNED != 0);
             integral::to_fixed(from, a, inst.imm as u32 & 0xff, to, mode, env)
         }
-        Op::IntToF => {
+        Op::IntToF | Op::IntToH => {
             let ty = integral::IntTy::new(arg_ty.bytes() * 8, inst.aux & Round::SIGNED != 0);
             integral::from_fixed(f, a, inst.imm as u32 & 0xff, ty, mode, env)
         }
@@ -131,4 +129,145 @@ pub fn eval_scalar(inst: &Inst, args: [Bits; 4], arg_ty: Type, env: &mut FpEnv) 
         _ => return None,
     };
     Some(res as Bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bit patterns of all sizes of exponent and fraction.
+    fn operands(n: usize) -> impl Iterator<Item = [u64; 3]> {
+        let mut state = 1u64;
+        let mut next = move || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let x = state ^ state >> 29;
+            let near_one = 0x3ff0_0000_0000_0000 ^ (x & 0x801f_ffff_ffff_ffff);
+            let sparse = x & 0xffff_ffff_0000_0000;
+            [x, near_one, sparse, near_one & !0xffff_ffff][(state >> 60 & 3) as usize]
+        };
+        (0..n).map(move |_| [next(), next(), next()])
+    }
+
+    /// The host computes doubles and singles by IEEE 754; only the NaNs differ.
+    #[test]
+    fn exact_path_agrees_with_the_host() {
+        let same = |host: f64, ours: u64| {
+            host.is_nan() && f64::from_bits(ours).is_nan() || host.to_bits() == ours
+        };
+        let same32 = |host: f32, ours: u64| {
+            same(host as f64, (f32::from_bits(ours as u32) as f64).to_bits())
+        };
+        for bits in operands(50_000) {
+            let env = &mut FpEnv::default();
+            let [a, b, c] = bits.map(f64::from_bits);
+            let [x, y, z] = bits;
+            let mode = Round::Current;
+            assert!(
+                same(a + b, basic::add_or_sub(Fmt::D, x, y, false, mode, env)),
+                "{a:e} + {b:e}"
+            );
+            assert!(
+                same(a - b, basic::add_or_sub(Fmt::D, x, y, true, mode, env)),
+                "{a:e} - {b:e}"
+            );
+            assert!(
+                same(a * b, basic::multiply(Fmt::D, x, y, false, mode, env)),
+                "{a:e} * {b:e}"
+            );
+            assert!(
+                same(a / b, basic::divide(Fmt::D, x, y, env)),
+                "{a:e} / {b:e}"
+            );
+            assert!(
+                same(a.sqrt(), basic::square_root(Fmt::D, x, env)),
+                "sqrt {a:e}"
+            );
+            assert!(
+                same(a.mul_add(b, c), basic::multiply_add(Fmt::D, z, x, y, env)),
+                "{a:e} * {b:e} + {c:e}"
+            );
+            let [a, b, c] = bits.map(|x| f32::from_bits((x >> 32) as u32));
+            let [x, y, z] = bits.map(|x| x >> 32);
+            assert!(
+                same32(a + b, basic::add_or_sub(Fmt::S, x, y, false, mode, env)),
+                "{a:e} + {b:e}"
+            );
+            assert!(
+                same32(a * b, basic::multiply(Fmt::S, x, y, false, mode, env)),
+                "{a:e} * {b:e}"
+            );
+            assert!(
+                same32(a / b, basic::divide(Fmt::S, x, y, env)),
+                "{a:e} / {b:e}"
+            );
+            assert!(
+                same32(a.sqrt(), basic::square_root(Fmt::S, x, env)),
+                "sqrt {a:e}"
+            );
+            assert!(
+                same32(a.mul_add(b, c), basic::multiply_add(Fmt::S, z, x, y, env)),
+                "{a:e} * {b:e} + {c:e}"
+            );
+        }
+    }
+
+    /// What the fast path answers, value and flags, is what the exact path answers.
+    #[test]
+    fn fast_path_agrees_with_the_exact_path() {
+        type Answer = (Option<u64>, u64);
+        let mut answered = 0;
+        for (n, bits) in operands(100_000).enumerate() {
+            let (f, shift) = if n & 1 == 0 {
+                (Fmt::D, 0)
+            } else {
+                (Fmt::S, 32)
+            };
+            let [x, y, z] = bits.map(|x| x >> shift);
+            let mode = Round::Current;
+            let ops: [&dyn Fn(&mut FpEnv, &mut FpEnv) -> Answer; 5] = [
+                &|e, g| {
+                    (
+                        fast::add(f, x, y, e),
+                        basic::add_or_sub(f, x, y, false, mode, g),
+                    )
+                },
+                &|e, g| {
+                    (
+                        fast::mul(f, x, y, e),
+                        basic::multiply(f, x, y, false, mode, g),
+                    )
+                },
+                &|e, g| (fast::div(f, x, y, e), basic::divide(f, x, y, g)),
+                &|e, g| (fast::sqrt(f, x, e), basic::square_root(f, x, g)),
+                &|e, g| {
+                    (
+                        fast::mul_add(f, z, x, y, e),
+                        basic::multiply_add(f, z, x, y, g),
+                    )
+                },
+            ];
+            for (k, op) in ops.iter().enumerate() {
+                let mut env = FpEnv {
+                    fpcr: 0,
+                    fpsr: if n & 2 == 0 { 0 } else { IXC },
+                };
+                let mut exact_env = env;
+                let (fast, exact) = op(&mut env, &mut exact_env);
+                if let Some(fast) = fast {
+                    answered += 1;
+                    assert_eq!(
+                        (fast, env),
+                        (exact, exact_env),
+                        "op {k} {f:?} {x:x} {y:x} {z:x}"
+                    );
+                }
+            }
+        }
+        assert!(
+            answered > 100_000,
+            "the fast path hardly ever applies: {answered}"
+        );
+    }
 }
