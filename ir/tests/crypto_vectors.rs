@@ -342,7 +342,7 @@ fn sm4() {
     for round in 0..8 {
         let ck = words(std::array::from_fn(|i| {
             (0..4).fold(0, |c, j| {
-                (c << 8) | (4 * (4 * round + i as u32) + j) * 7 % 256
+                (c << 8) | ((4 * (4 * round + i as u32) + j) * 7 % 256)
             })
         }));
         key = bin(B::Sm4EKey, Shape::S4, key, ck);

@@ -214,8 +214,12 @@ impl Rng {
             0 => self.next(),
             1 => self.next() >> self.below(64),
             2 => (self.next() >> self.below(64)).wrapping_neg(),
-            _ => (1u64 << self.below(64)).wrapping_add(small),
+            _ => (1u64 << self.below(bits as u64)).wrapping_add(small),
         };
         n & mask
+    }
+    /// A vector of such integers.
+    pub fn vector(&mut self, bits: u32) -> u128 {
+        (0..128 / bits).fold(0, |v, i| v | (self.int(bits) as u128) << (i * bits))
     }
 }

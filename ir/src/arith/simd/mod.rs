@@ -115,6 +115,8 @@ pub(crate) fn with_qc(env: &mut FpEnv, f: impl FnOnce(&mut bool) -> Bits) -> Bit
 pub(crate) trait Lane {
     /// Applies `f` to every lane of three vectors, modulo the lane size.
     fn zip(v: [Bits; 3], f: impl FnMut(i128, i128, i128) -> i128) -> Bits;
+    /// Lane `i` of the result is lane `f(i)` of (hi : lo), modulo their number.
+    fn pick(lo: Bits, hi: Bits, f: impl Fn(usize) -> usize) -> Bits;
 }
 
 macro_rules! lane {
@@ -128,6 +130,18 @@ macro_rules! lane {
                 let mut r = [0; 16];
                 for (i, out) in r.as_chunks_mut::<SIZE>().0.iter_mut().enumerate() {
                     *out = (f(get(&a, i), get(&b, i), get(&c, i)) as $t).to_le_bytes();
+                }
+                u128::from_le_bytes(r)
+            }
+            #[inline(always)]
+            fn pick(lo: Bits, hi: Bits, f: impl Fn(usize) -> usize) -> Bits {
+                const SIZE: usize = size_of::<$t>();
+                let mut from = [0; 32];
+                from[..16].copy_from_slice(&lo.to_le_bytes());
+                from[16..].copy_from_slice(&hi.to_le_bytes());
+                let mut r = [0; 16];
+                for (i, out) in r.as_chunks_mut::<SIZE>().0.iter_mut().enumerate() {
+                    *out = from.as_chunks::<SIZE>().0[f(i) % (32 / SIZE)];
                 }
                 u128::from_le_bytes(r)
             }
@@ -162,6 +176,24 @@ pub(crate) fn unsigned(
         _ => u64::zip(v, f),
     };
     r & shape_mask(shape)
+}
+
+/// Lanes `f(i)` of (b : a), where the lanes of `b` follow those of `a` that the shape covers.
+#[inline(always)]
+pub(crate) fn pick(shape: Shape, a: Bits, b: Bits, f: impl Fn(usize) -> usize) -> Bits {
+    let (mask, bits) = (shape_mask(shape), shape.bits());
+    let (lo, hi) = if bits < 128 {
+        (a & mask | b << bits, 0)
+    } else {
+        (a, b)
+    };
+    let r = match shape.lane_log2() {
+        0 => u8::pick(lo, hi, f),
+        1 => u16::pick(lo, hi, f),
+        2 => u32::pick(lo, hi, f),
+        _ => u64::pick(lo, hi, f),
+    };
+    r & mask
 }
 
 /// `f` on the lanes read with `sign`, then SatQ to the lane size with `sign`.

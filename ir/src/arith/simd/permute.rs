@@ -5,40 +5,37 @@ use crate::ops::VBinKind as K;
 
 /// ZIP, UZP, TRN; `None` for other kinds.
 pub(super) fn permute(kind: K, s: Shape, a: Bits, b: Bits) -> Option<Bits> {
-    let (n, bits) = (s.lanes(), s.lane_bits());
-    let get = |from_b: bool, i| elem(if from_b { b } else { a }, bits, i, Unsigned);
-    // Lanes of the concatenation (b : a).
-    let both = |i: u32| get(i >= n, if i >= n { i - n } else { i });
+    let n = s.lanes() as usize;
+    // Odd lanes of the result come from b.
+    let from_b = |i: usize| i % 2 * n;
     Some(match kind {
-        K::Zip1 => build(n, bits, |i| get(i & 1 != 0, i / 2)),
-        K::Zip2 => build(n, bits, |i| get(i & 1 != 0, n / 2 + i / 2)),
-        K::Uzp1 => build(n, bits, |i| both(2 * i)),
-        K::Uzp2 => build(n, bits, |i| both(2 * i + 1)),
-        K::Trn1 => build(n, bits, |i| get(i & 1 != 0, i & !1)),
-        K::Trn2 => build(n, bits, |i| get(i & 1 != 0, i | 1)),
+        K::Zip1 => pick(s, a, b, |i| i / 2 + from_b(i)),
+        K::Zip2 => pick(s, a, b, |i| n / 2 + i / 2 + from_b(i)),
+        K::Uzp1 => pick(s, a, b, |i| 2 * i),
+        K::Uzp2 => pick(s, a, b, |i| 2 * i + 1),
+        K::Trn1 => pick(s, a, b, |i| (i & !1) + from_b(i)),
+        K::Trn2 => pick(s, a, b, |i| (i | 1) + from_b(i)),
         _ => return None,
     })
 }
 
-/// Neighbours of (b : a) combined; `None` for other kinds.
+/// Neighbours of (b : a) combined: even lanes with odd ones. `None` for other kinds.
 pub(super) fn pairwise(kind: K, s: Shape, a: Bits, b: Bits) -> Option<Bits> {
-    let (sign, f): (Sign, fn(i128, i128) -> i128) = match kind {
-        K::AddP => (Unsigned, i128::wrapping_add),
-        K::SMaxP => (Signed, i128::max),
-        K::SMinP => (Signed, i128::min),
-        K::UMaxP => (Unsigned, i128::max),
-        K::UMinP => (Unsigned, i128::min),
+    let v = || [pick(s, a, b, |i| 2 * i), pick(s, a, b, |i| 2 * i + 1), 0];
+    Some(match kind {
+        K::AddP => unsigned(s, v(), |a, b, _| a + b),
+        K::SMaxP => signed(s, v(), |a, b, _| a.max(b)),
+        K::SMinP => signed(s, v(), |a, b, _| a.min(b)),
+        K::UMaxP => unsigned(s, v(), |a, b, _| a.max(b)),
+        K::UMinP => unsigned(s, v(), |a, b, _| a.min(b)),
         _ => return None,
-    };
-    let (n, bits) = (s.lanes(), s.lane_bits());
-    let get = |i: u32| {
-        if i < n {
-            elem(a, bits, i, sign)
-        } else {
-            elem(b, bits, i - n, sign)
-        }
-    };
-    Some(build(n, bits, |i| f(get(2 * i), get(2 * i + 1))))
+    })
+}
+
+/// Lanes in reverse order within each `container` bits (a power of two).
+pub(super) fn reverse(s: Shape, container: u32, a: Bits) -> Bits {
+    let flip = (container / s.lane_bits()).max(1) as usize - 1;
+    pick(s, a, 0, |i| i ^ flip)
 }
 
 /// Byte `i` of the result is byte `index[i]` of (hi : lo), or 0 if the index exceeds 31 (VShuffle, VTbl).
@@ -52,5 +49,13 @@ pub fn table(lo: Bits, hi: Bits, index: Bits) -> Bits {
 
 /// All lanes of the shape are the low bits of `x`.
 pub fn dup(s: Shape, x: Bits) -> Bits {
-    build(s.lanes(), s.lane_bits(), |_| x as i128)
+    let ones = match s.lane_log2() {
+        0 => u128::MAX / 0xff,
+        1 => u128::MAX / 0xffff,
+        2 => u128::MAX / 0xffff_ffff,
+        3 => u128::MAX / 0xffff_ffff_ffff_ffff,
+        _ => 1,
+    };
+    let lane = x & (u128::MAX >> (128 - s.lane_bits()));
+    lane.wrapping_mul(ones) & shape_mask(s)
 }

@@ -1,5 +1,6 @@
 //! One-operand kinds.
 
+use super::permute::reverse;
 use super::*;
 use crate::ops::VUnKind as K;
 
@@ -38,13 +39,6 @@ pub fn eval(kind: K, s: Shape, a: Bits, env: &mut FpEnv) -> Option<Bits> {
         K::SqXtUn => narrow_sat(s, a, Signed, Unsigned, env),
         _ => return None,
     })
-}
-
-/// Lanes in reverse order within each container.
-fn reverse(s: Shape, container: u32, a: Bits) -> Bits {
-    let bits = s.lane_bits();
-    let flip = (container / bits).max(1) - 1;
-    build(s.lanes(), bits, |i| elem(a, bits, i ^ flip, Unsigned))
 }
 
 fn add_long_pairs(sign: Sign, s: Shape, a: Bits) -> Bits {

@@ -1,18 +1,16 @@
 //! Integer vector, crypto and lane-moving ops against QEMU: every kind and shape, random and boundary values.
 //!
-//! `rows` says which AArch64 instruction is which op; the GNU assembler encodes it, QEMU executes it, and
+//! `simd_rows` says which AArch64 instruction is which op; the GNU assembler encodes it, QEMU executes it, and
 //! `arith::eval` must give the same register and the same FPSR.
 
-#[path = "../../../tests/oracle/runner.rs"]
-mod runner;
-
-mod rows;
+mod oracle;
+mod simd_rows;
 
 use metaphrase_ir::arith::{self, FpEnv};
 use metaphrase_ir::ops::{Effects, VBinKind, VRedKind, VShiftKind, VTernKind, VUnKind};
 use metaphrase_ir::{Inst, Op, Shape, Type, Value};
-use rows::{Reg, Row};
-use runner::{Case, Outcome, Random};
+use oracle::{In, Oracle, Out, Rng};
+use simd_rows::{Reg, Row};
 use std::collections::HashSet;
 
 /// Kinds without a floating-point environment that are tested with the floating-point ones.
@@ -23,7 +21,7 @@ fn belongs_to_fp(name: &str) -> bool {
 /// Every integer kind has a row.
 #[test]
 fn rows_are_complete() {
-    let have: HashSet<(Op, u32)> = rows::all()
+    let have: HashSet<(Op, u32)> = simd_rows::all()
         .iter()
         .map(|r| (r.op, r.aux >> 8 & 0xff))
         .collect();
@@ -65,7 +63,7 @@ fn rows_are_complete() {
 }
 
 /// Saturating kinds, and only those, are said to touch QC; others must leave FPSR alone (checked by the comparison).
-fn case(row: &Row, word: u32, random: &mut Random) -> Case {
+fn case(row: &Row, random: &mut Rng) -> In {
     let sizes = [8, 16, 32, 64];
     let lanes = Shape::from_bits(row.aux & 0xff).lane_bits().min(64);
     let mut vector = || {
@@ -76,23 +74,22 @@ fn case(row: &Row, word: u32, random: &mut Random) -> Case {
         };
         random.vector(bits)
     };
-    let mut v = [vector(), vector(), vector()];
+    let mut v = [vector(), vector(), vector(), 0];
     if row.op == Op::VTbl {
         // Indices mostly in range.
         v[2] &= u128::from_le_bytes([0x3f; 16]);
     }
-    let x = [random.int(64), random.int(64), random.int(64)];
+    let x = [0; 4].map(|_: u64| random.int(64));
     let fpsr = [0, arith::simd::QC][random.below(2) as usize];
-    Case {
-        word,
+    In {
         fpsr,
         v,
         x,
-        ..Case::default()
+        ..In::default()
     }
 }
 
-fn ours(row: &Row, c: &Case) -> (u128, u32) {
+fn ours(row: &Row, c: &In) -> (u128, u32) {
     let value = |r: Reg| match r {
         Reg::V(i) => c.v[i],
         Reg::X(i) => c.x[i] as u128,
@@ -119,12 +116,12 @@ fn ours(row: &Row, c: &Case) -> (u128, u32) {
     )
 }
 
-fn theirs(row: &Row, o: &Outcome) -> (u128, u32) {
+fn theirs(row: &Row, o: &Out) -> (u128, u32) {
     (
         if row.ty == Type::V128 {
-            o.v0
+            o.v[0]
         } else {
-            o.x0 as u128
+            o.x[0] as u128
         },
         o.fpsr,
     )
@@ -141,38 +138,35 @@ fn cases_for(row: &Row) -> usize {
 
 #[test]
 fn same_as_qemu() {
-    let rows = rows::all();
-    let text: Vec<&str> = rows.iter().map(|r| r.text.as_str()).collect();
-    let Some(words) = runner::words(&text) else {
+    let Some(oracle) = Oracle::find("simd") else {
         return;
     };
-    let mut random = Random::new(1);
-    let mut cases = Vec::new();
-    for (row, &word) in rows.iter().zip(&words) {
-        for _ in 0..cases_for(row) {
-            cases.push((row, case(row, word, &mut random)));
-        }
-    }
-    assert!(cases.len() > 200_000, "only {} cases", cases.len());
-    let plain: Vec<Case> = cases.iter().map(|c| c.1).collect();
-    let Some(outcomes) = runner::run(&plain) else {
-        return;
-    };
-    let mut wrong = HashSet::new();
-    for ((row, case), outcome) in cases.iter().zip(&outcomes) {
-        let (ours, theirs) = (ours(row, case), theirs(row, outcome));
-        if ours != theirs && wrong.insert(&row.text) {
+    let rows = simd_rows::all();
+    let text: Vec<String> = rows.iter().map(|r| r.text.clone()).collect();
+    let mut random = Rng(1);
+    let groups: Vec<(u32, Vec<In>)> = (rows.iter().zip(oracle.assemble(&text)))
+        .map(|(row, word)| {
+            (
+                word,
+                (0..cases_for(row))
+                    .map(|_| case(row, &mut random))
+                    .collect(),
+            )
+        })
+        .collect();
+    let total: usize = groups.iter().map(|g| g.1.len()).sum();
+    assert!(total > 200_000, "only {total} cases");
+    let mut wrong = 0;
+    for ((row, (_, ins)), outs) in rows.iter().zip(&groups).zip(oracle.run(&groups)) {
+        let differs = |(i, o): &(&In, &Out)| o.undefined || ours(row, i) != theirs(row, o);
+        if let Some((i, o)) = ins.iter().zip(&outs).find(differs) {
+            wrong += 1;
+            let (ours, theirs) = (ours(row, i), theirs(row, o));
             eprintln!(
-                "{}\n  {case:x?}\n  ours   {ours:032x?}\n  theirs {theirs:032x?}",
+                "{}\n  {i:x?}\n  ours   {ours:032x?}\n  theirs {theirs:032x?}",
                 row.text
             );
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} of {} instructions differ",
-        wrong.len(),
-        rows.len()
-    );
-    println!("{} cases of {} instructions", cases.len(), rows.len());
+    assert!(wrong == 0, "{wrong} of {} instructions differ", rows.len());
 }
