@@ -170,6 +170,31 @@ fn check(row: &Row, ins: &[In], outs: &[Out], report: &mut String) -> usize {
     bad
 }
 
+/// Every op and kind that depends on the FP environment has an instruction in the table.
+#[test]
+fn the_table_is_complete() {
+    use metaphrase_ir::ops::{Effects, Op, VBinKind, VRedKind, VShiftKind, VTernKind, VUnKind};
+    let mut all = Vec::new();
+    let mut add = |list, name, effects: Effects| {
+        if effects.contains(Effects::FPENV) {
+            all.push((list, name));
+        }
+    };
+    let vector = [Op::VUn, Op::VBin, Op::VTern, Op::VShift, Op::VRed];
+    let scalar = Op::ALL.iter().filter(|op| !vector.contains(op));
+    scalar.for_each(|op| add("op", op.info().name, op.info().effects));
+    (VUnKind::ALL.iter()).for_each(|k| add("vun", k.name(), k.effects()));
+    (VBinKind::ALL.iter()).for_each(|k| add("vbin", k.name(), k.effects()));
+    (VTernKind::ALL.iter()).for_each(|k| add("vtern", k.name(), k.effects()));
+    (VShiftKind::ALL.iter()).for_each(|k| add("vshift", k.name(), k.effects()));
+    (VRedKind::ALL.iter()).for_each(|k| add("vred", k.name(), k.effects()));
+    let rows = rows();
+    let missing: Vec<_> = (all.iter())
+        .filter(|c| !rows.iter().any(|r| r.covers == **c))
+        .collect();
+    assert!(all.len() > 100 && missing.is_empty(), "{missing:?}");
+}
+
 #[test]
 fn instructions_agree_with_the_oracle() {
     let Some(oracle) = Oracle::find("fp_oracle") else {

@@ -37,10 +37,13 @@ pub struct Want {
     pub nzcv: Option<u32>,
 }
 
+type Covers = (&'static str, &'static str);
 type Eval = Box<dyn Fn(&In, &mut FpEnv) -> Want>;
 
 /// One instruction: destination v0 or x0, sources from v0..v3, x1.
 pub struct Row {
+    /// The list and name of the op or kind that means it: `("op", "fadd")`, `("vbin", "fadd")`.
+    pub covers: Covers,
     /// Assembly.
     pub asm: String,
     /// Contents of v0..v3.
@@ -54,8 +57,9 @@ const D: Operand = Operand::Float(Fmt::D);
 const H: Operand = Operand::Float(Fmt::H);
 const BF: Operand = Operand::Float(Fmt::BF);
 
-fn row(asm: String, operands: Operand, eval: Eval) -> Row {
+fn row(covers: Covers, asm: String, operands: Operand, eval: Eval) -> Row {
     Row {
+        covers,
         asm,
         operands: [operands; 4],
         eval,
@@ -131,6 +135,7 @@ fn scalar_arithmetic(rows: &mut Vec<Row>, c: char, ty: Type, operand: Operand) {
     ];
     for (name, op) in two {
         rows.push(row(
+            ("op", op.info().name),
             format!("{name} {c}0, {c}1, {c}2"),
             operand,
             Box::new(move |i, env| v0(scalar(op, ty, ty, 0, 0, [i.v[1], i.v[2], 0], env))),
@@ -146,12 +151,14 @@ fn scalar_arithmetic(rows: &mut Vec<Row>, c: char, ty: Type, operand: Operand) {
     ];
     for (name, op) in one {
         rows.push(row(
+            ("op", op.info().name),
             format!("{name} {c}0, {c}1"),
             operand,
             Box::new(move |i, env| v0(scalar(op, ty, ty, 0, 0, [i.v[1], 0, 0], env))),
         ));
     }
     rows.push(row(
+        ("op", Op::FMulAdd.info().name),
         format!("fmadd {c}0, {c}1, {c}2, {c}3"),
         operand,
         Box::new(move |i, env| {
@@ -167,6 +174,7 @@ fn scalar_arithmetic(rows: &mut Vec<Row>, c: char, ty: Type, operand: Operand) {
         }),
     ));
     rows.push(row(
+        ("op", Op::FMulAdd.info().name),
         format!("fnmsub {c}0, {c}1, {c}2, {c}3"),
         operand,
         Box::new(move |i, env| {
@@ -199,6 +207,7 @@ fn scalar_rounding(rows: &mut Vec<Row>, c: char, ty: Type, operand: Operand) {
     modes.extend([('i', current), ('x', current | Round::EXACT)]);
     for (letter, aux) in modes {
         rows.push(row(
+            ("op", Op::FRint.info().name),
             format!("frint{letter} {c}0, {c}1"),
             operand,
             Box::new(move |i, env| v0(scalar(Op::FRint, ty, ty, aux, 0, [i.v[1], 0, 0], env))),
@@ -207,6 +216,7 @@ fn scalar_rounding(rows: &mut Vec<Row>, c: char, ty: Type, operand: Operand) {
     for size in [32, 64] {
         for (letter, aux) in [('x', current), ('z', Round::Zero as u32)] {
             rows.push(row(
+                ("op", Op::FRintN.info().name),
                 format!("frint{size}{letter} {c}0, {c}1"),
                 operand,
                 Box::new(move |i, env| {
@@ -226,6 +236,7 @@ fn scalar_compares(rows: &mut Vec<Row>, c: char, ty: Type, operand: Operand) {
                 format!("{c}2")
             };
             rows.push(row(
+                ("op", Op::FlagsFcmp.info().name),
                 format!("{name} {c}1, {second}"),
                 operand,
                 Box::new(move |i, env| {
@@ -250,6 +261,7 @@ fn scalar_integers(rows: &mut Vec<Row>, c: char, ty: Type, operand: Operand) {
                 let fixed = fbits.into_iter().filter(|_| letter == 'z');
                 for (n, text) in [(0, String::new())].into_iter().chain(fixed) {
                     rows.push(row(
+                        ("op", Op::FToInt.info().name),
                         format!("fcvt{letter}{u} {w}0, {c}1{text}"),
                         operand,
                         Box::new(move |i, env| Want {
@@ -269,6 +281,7 @@ fn scalar_integers(rows: &mut Vec<Row>, c: char, ty: Type, operand: Operand) {
                     format!(", #{n}")
                 };
                 rows.push(row(
+                    ("op", Op::IntToF.info().name),
                     format!("{u}cvtf {c}0, {w}1{text}"),
                     operand,
                     Box::new(move |i, env| {
@@ -285,6 +298,7 @@ fn scalar_integers(rows: &mut Vec<Row>, c: char, ty: Type, operand: Operand) {
                 ));
                 if c == 's' {
                     rows.push(row(
+                        ("op", Op::IntToH.info().name),
                         format!("{u}cvtf h0, {w}1{text}"),
                         operand,
                         Box::new(move |i, env| {
@@ -310,12 +324,14 @@ fn scalar_formats(rows: &mut Vec<Row>) {
     ];
     for (asm, operand, op, ty, from) in conversions {
         rows.push(row(
+            ("op", op.info().name),
             asm.into(),
             operand,
             Box::new(move |i, env| v0(scalar(op, ty, from, 0, 0, [i.v[1], 0, 0], env))),
         ));
     }
     rows.push(row(
+        ("op", Op::FJcvt.info().name),
         "fjcvtzs w0, d1".into(),
         D,
         Box::new(|i, env| {
@@ -369,7 +385,7 @@ fn push_un(
     let eval = move |i: &In, env: &mut FpEnv| {
         v0(simd_fp::eval_vun(kind, shape, i.v[1], aux, env).expect("an FP kind"))
     };
-    rows.push(row(asm, operand, Box::new(eval)));
+    rows.push(row(("vun", kind.name()), asm, operand, Box::new(eval)));
 }
 
 fn vector_un(rows: &mut Vec<Row>, suffix: &str, shape: Shape) {
@@ -425,7 +441,12 @@ fn push_bin(rows: &mut Vec<Row>, asm: String, kind: VBinKind, shape: Shape) {
     let eval = move |i: &In, env: &mut FpEnv| {
         v0(simd_fp::eval_vbin(kind, shape, i.v[1], i.v[2], env).expect("an FP kind"))
     };
-    rows.push(row(asm, lanes(shape), Box::new(eval)));
+    rows.push(row(
+        ("vbin", kind.name()),
+        asm,
+        lanes(shape),
+        Box::new(eval),
+    ));
 }
 
 fn vector_bin(rows: &mut Vec<Row>, suffix: &str, shape: Shape) {
@@ -464,6 +485,7 @@ fn push_tern(
         v0(simd_fp::eval_vtern(kind, shape, args, env).expect("an FP kind"))
     };
     rows.push(Row {
+        covers: ("vtern", kind.name()),
         asm,
         operands,
         eval: Box::new(eval),
@@ -537,7 +559,7 @@ fn vector_fixed(rows: &mut Vec<Row>, suffix: &str, shape: Shape) {
                 v0(simd_fp::eval_vshift(kind, shape, i.v[1], n, env).expect("an FP kind"))
             };
             let asm = format!("{name} {}, {}{text}", reg(suffix, 0), reg(suffix, 1));
-            rows.push(row(asm, operand, Box::new(eval)));
+            rows.push(row(("vshift", kind.name()), asm, operand, Box::new(eval)));
         }
     }
 }
@@ -577,7 +599,12 @@ fn vector_across(rows: &mut Vec<Row>) {
                 v0(simd_fp::eval_vred(kind, shape, i.v[1], env).expect("an FP kind"))
             };
             let asm = format!("{} {c}0, {}", kind.name(), reg(suffix, 1));
-            rows.push(row(asm, lanes(shape), Box::new(eval)));
+            rows.push(row(
+                ("vred", kind.name()),
+                asm,
+                lanes(shape),
+                Box::new(eval),
+            ));
         }
     }
 }
