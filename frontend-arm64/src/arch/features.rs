@@ -88,6 +88,7 @@ features! {
     HBC      [(1, 44, "hbc")]       (Isar2 20 1);
     RNG      [(1, 16, "rng")]       (Isar0 60 1);
     MTE      [(1, 18, "mte")]       (Pfr1 8 2);
+    XS       []                     (Isar1 56 1);
     LOR      [];
     PAN      [];
     UAO      [];
@@ -129,7 +130,7 @@ impl FeatSet {
         Feat::LSE, Feat::LSE2, Feat::CRC32, Feat::LRCPC, Feat::LRCPC2, Feat::DPB, Feat::DPB2, Feat::LOR, Feat::RDM,
         Feat::AES, Feat::PMULL, Feat::SHA1, Feat::SHA256, Feat::SHA512, Feat::SHA3, Feat::SM3, Feat::SM4,
         Feat::FP16, Feat::FHM, Feat::DOTPROD, Feat::FCMA, Feat::JSCVT, Feat::FRINTTS, Feat::BF16, Feat::I8MM,
-        Feat::FLAGM, Feat::FLAGM2, Feat::SB, Feat::SPECRES, Feat::CSSC, Feat::HBC, Feat::WFXT, Feat::RNG,
+        Feat::FLAGM, Feat::FLAGM2, Feat::SB, Feat::SPECRES, Feat::CSSC, Feat::HBC, Feat::WFXT, Feat::RNG, Feat::XS,
     ]);
 
     /// AT_HWCAP (`word` 0) or AT_HWCAP2 (1) of a process.

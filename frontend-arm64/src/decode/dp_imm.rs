@@ -20,6 +20,12 @@ crate::rows! {
         AddsImm    "f0110001 0siiiiii iiiiiinn nnnddddd" { sf: f, sh: s, imm12: i, rn: n, rd: d } BASE;
         SubImm     "f1010001 0siiiiii iiiiiinn nnnddddd" { sf: f, sh: s, imm12: i, rn: n, rd: d } BASE;
         SubsImm    "f1110001 0siiiiii iiiiiinn nnnddddd" { sf: f, sh: s, imm12: i, rn: n, rd: d } BASE;
+        Addg       "10010001 10iiiiii 00ggggnn nnnddddd" { uimm6: i, uimm4: g, rn: n, rd: d } MTE;
+        Subg       "11010001 10iiiiii 00ggggnn nnnddddd" { uimm6: i, uimm4: g, rn: n, rd: d } MTE;
+        SmaxImm    "f0010001 110000ii iiiiiinn nnnddddd" { sf: f, imm8: i, rn: n, rd: d } CSSC;
+        UmaxImm    "f0010001 110001ii iiiiiinn nnnddddd" { sf: f, imm8: i, rn: n, rd: d } CSSC;
+        SminImm    "f0010001 110010ii iiiiiinn nnnddddd" { sf: f, imm8: i, rn: n, rd: d } CSSC;
+        UminImm    "f0010001 110011ii iiiiiinn nnnddddd" { sf: f, imm8: i, rn: n, rd: d } CSSC;
         AndImm     "f0010010 0Nrrrrrr ssssssnn nnnddddd" { sf: f, n: N, immr: r, imms: s, rn: n, rd: d } BASE if super::imm::bitmask_ok;
         OrrImm     "f0110010 0Nrrrrrr ssssssnn nnnddddd" { sf: f, n: N, immr: r, imms: s, rn: n, rd: d } BASE if super::imm::bitmask_ok;
         EorImm     "f1010010 0Nrrrrrr ssssssnn nnnddddd" { sf: f, n: N, immr: r, imms: s, rn: n, rd: d } BASE if super::imm::bitmask_ok;

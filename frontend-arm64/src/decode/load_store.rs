@@ -30,6 +30,21 @@ fn indexed(w: u32) -> bool {
     w >> 23 & 3 != 0
 }
 
+/// CPY: three stages, three different registers, none of them 31.
+fn copy_ok(w: u32) -> bool {
+    w >> 22 & 3 != 3 && w >> 16 & 31 != 31 && set_registers_ok(w)
+}
+
+/// SET: three stages; the value may be XZR.
+fn set_ok(w: u32) -> bool {
+    w >> 14 & 3 != 3 && set_registers_ok(w)
+}
+
+fn set_registers_ok(w: u32) -> bool {
+    let (s, n, d) = (w >> 16 & 31, w >> 5 & 31, w & 31);
+    s != n && s != d && n != d && n != 31 && d != 31
+}
+
 #[rustfmt::skip]
 crate::rows! {
     /// Loads and stores.
@@ -86,6 +101,12 @@ crate::rows! {
 
         /// LDRAA, LDRAB.
         Ldra       "11111000 kh1iiiii iiiiw1nn nnnttttt" { key: k, s: h, imm9: i, w: w, rn: n, rt: t } PAUTH;
+
+        /// Memory copy and set: prologue, main, epilogue by `stage`.
+        Cpyf       "00011001 oo0sssss pppp01nn nnnddddd" { stage: o, rs: s, opts: p, rn: n, rd: d } MOPS if copy_ok;
+        Cpy        "00011101 oo0sssss pppp01nn nnnddddd" { stage: o, rs: s, opts: p, rn: n, rd: d } MOPS if copy_ok;
+        Set        "00011001 110sssss oopp01nn nnnddddd" { rs: s, stage: o, opts: p, rn: n, rd: d } MOPS if set_ok;
+        Setg       "00011101 110sssss oopp01nn nnnddddd" { rs: s, stage: o, opts: p, rn: n, rd: d } MOPS if set_ok;
 
         Stzgm      "11011001 00100000 000000nn nnnttttt" { rn: n, rt: t } MTE;
         Stgm       "11011001 10100000 000000nn nnnttttt" { rn: n, rt: t } MTE;

@@ -4,6 +4,7 @@ use super::operand::{int_ty, sext};
 use super::{Ctx, Flow};
 use crate::decode::DpImm;
 use crate::decode::imm::decode_bitmask;
+use metaphrase_ir::ops::IntCond;
 use metaphrase_ir::{Type, Value};
 
 /// Translates one instruction of the class.
@@ -87,6 +88,19 @@ pub fn translate(t: &mut Ctx<'_>, i: DpImm) -> Flow {
         } => {
             logical(t, sf, mask(sf, n, imms, immr), rn, rd, Logical::Ands);
         }
+        DpImm::SmaxImm { sf, imm8, rn, rd } => {
+            min_max(t, IntCond::Sgt, sf, sext(imm8, 8) as u64, rn, rd);
+        }
+        DpImm::SminImm { sf, imm8, rn, rd } => {
+            min_max(t, IntCond::Slt, sf, sext(imm8, 8) as u64, rn, rd);
+        }
+        DpImm::UmaxImm { sf, imm8, rn, rd } => {
+            min_max(t, IntCond::Ugt, sf, u64::from(imm8), rn, rd);
+        }
+        DpImm::UminImm { sf, imm8, rn, rd } => {
+            min_max(t, IntCond::Ult, sf, u64::from(imm8), rn, rd);
+        }
+        DpImm::Addg { .. } | DpImm::Subg { .. } => return t.unimplemented(),
         DpImm::Movn { sf, hw, imm16, rd } => {
             let v = t.imm(sf, !(u64::from(imm16) << (16 * hw)));
             t.set_r(rd, v);
@@ -116,6 +130,11 @@ pub fn translate(t: &mut Ctx<'_>, i: DpImm) -> Flow {
         DpImm::Extr64 { rm, imms, rn, rd } => extr(t, 1, rm, imms, rn, rd),
     }
     Flow::Next
+}
+
+fn min_max(t: &mut Ctx<'_>, keep_first: IntCond, sf: u32, imm: u64, rn: u32, rd: u32) {
+    let (a, k) = (t.r(sf, rn), t.imm(sf, imm));
+    t.min_max(keep_first, rd, a, k);
 }
 
 /// The row's predicate has refused reserved combinations.

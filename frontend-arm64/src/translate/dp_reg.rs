@@ -510,9 +510,7 @@ fn crc32(t: &mut Ctx<'_>, rm: u32, sz: u32, rn: u32, rd: u32, castagnoli: bool) 
 
 fn min_max(t: &mut Ctx<'_>, keep_first: IntCond, sf: u32, rm: u32, rn: u32, rd: u32) {
     let (a, m) = (t.r(sf, rn), t.r(sf, rm));
-    let c = t.b.icmp(keep_first, a, m);
-    let v = t.b.select(c, a, m);
-    t.set_r(rd, v);
+    t.min_max(keep_first, rd, a, m);
 }
 
 /// Replaces the bits of packed NZCV that `mask` (bits 31..28) names by those of `new`.

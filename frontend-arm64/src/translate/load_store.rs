@@ -324,6 +324,10 @@ pub fn translate(t: &mut Ctx<'_>, i: LoadStore) -> Flow {
         }
 
         I::Ldra { .. }
+        | I::Cpyf { .. }
+        | I::Cpy { .. }
+        | I::Set { .. }
+        | I::Setg { .. }
         | I::Stgp { .. }
         | I::Stzgm { .. }
         | I::Stgm { .. }

@@ -8,6 +8,7 @@
 
 use super::Config;
 use crate::arch::state;
+use metaphrase_ir::ops::IntCond;
 use metaphrase_ir::{Builder, Cond, Shape, Type, Value};
 
 /// Translation of one block: the builder, the configuration and the current instruction.
@@ -219,6 +220,13 @@ impl<'a> Ctx<'a> {
             self.set_r(rd, v);
         }
         self.set_flags(f);
+    }
+
+    /// Rd = a if the comparison holds between a and b, else b (SMAX and its family).
+    pub fn min_max(&mut self, keep_first: IntCond, rd: u32, a: Value, b: Value) {
+        let c = self.b.icmp(keep_first, a, b);
+        let v = self.b.select(c, a, b);
+        self.set_r(rd, v);
     }
 
     // ---- vector registers ----

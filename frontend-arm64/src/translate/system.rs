@@ -25,7 +25,7 @@ pub fn translate(t: &mut Ctx<'_>, i: System) -> Flow {
         System::Wfet { .. } => call_wait(t, wait::WFE), // waking early is allowed
         System::Wfit { .. } => call_wait(t, wait::WFI),
         System::Clrex { .. } => t.clear_monitor(),
-        System::Dsb { .. } => t.b.fence(Fence::Full),
+        System::Dsb { .. } | System::DsbNxs { .. } => t.b.fence(Fence::Full),
         System::Dmb { imm4 } => t.b.fence(match imm4 & 3 {
             1 => Fence::Load,
             2 => Fence::Store,
