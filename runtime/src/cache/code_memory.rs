@@ -1,0 +1,232 @@
+//! Code memory: one arena for all translated code, never writable and executable at the same address.
+//!
+//! The arena is a memfd mapped twice: once readable and executable where code runs, once writable where code is copied to. Behind
+//! the executable view, near enough for rel32, lie the chain slots (plain data, private to the process). Arena and slots are cut
+//! into as many *segments*; segments are filled in turn and evicted oldest first, so the code thrown away is the code
+//! compiled longest ago, never everything at once.
+//!
+//! A table with one word for each 64-byte line of code names the unit that covers it; the host fault handler reads it, so it is
+//! written before code becomes reachable and cleared only after no CPU can be in it.
+//!
+//! After `fork` the child must not share the memfd: [`CodeMemory::unshare`] gives it a copy at the same addresses.
+
+use super::unit::Unit1;
+use metaphrase_backend::abi::ChainSlot;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+/// Alignment of functions, and the granule of the line table.
+pub const LINE: usize = 64;
+/// Bytes of slots for each byte of code, as a divisor.
+const SLOT_SHARE: usize = 4;
+
+/// Where a unit has been placed.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Address to run it at.
+    pub exec: u64,
+    /// Address to write it at.
+    pub write: *mut u8,
+    /// Its chain slots.
+    pub slots: *mut ChainSlot,
+    /// Segment.
+    pub segment: usize,
+}
+
+/// The arena.
+#[derive(Debug)]
+pub struct CodeMemory {
+    memfd: OwnedFd,
+    exec: u64,
+    write: u64,
+    slots: u64,
+    lines: u64,
+    size: usize,
+    segment: usize,
+    current: usize,
+    code_used: usize,
+    slots_used: usize,
+    /// Bytes used in each segment.
+    used: Vec<usize>,
+}
+
+// SAFETY: addresses of mappings that live as long as the value; writes are serialised by the owner's lock.
+unsafe impl Send for CodeMemory {}
+
+static EXEC: AtomicU64 = AtomicU64::new(0);
+static SIZE: AtomicUsize = AtomicUsize::new(0);
+static LINES: AtomicPtr<AtomicPtr<Unit1>> = AtomicPtr::new(ptr::null_mut());
+
+/// The unit whose code covers host address `pc`. Async-signal-safe.
+pub fn unit_at(pc: u64) -> Option<&'static Unit1> {
+    let off = pc.wrapping_sub(EXEC.load(Ordering::Acquire)) as usize;
+    if off >= SIZE.load(Ordering::Acquire) {
+        return None;
+    }
+    let lines = LINES.load(Ordering::Acquire);
+    // SAFETY: the table has a word for each line of the arena; a unit named in it is alive while any CPU may run its code.
+    unsafe { (*lines.add(off / LINE)).load(Ordering::Acquire).as_ref() }
+}
+
+fn map(len: usize, prot: i32, flags: i32, fd: i32, at: u64) -> io::Result<u64> {
+    let fixed = if at != 0 { libc::MAP_FIXED } else { 0 };
+    // SAFETY: a fresh mapping, or one over a range that this module reserved.
+    let p = unsafe { libc::mmap(at as *mut _, len, prot, flags | fixed, fd, 0) };
+    if p == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(p as u64)
+}
+
+fn memfd(size: usize) -> io::Result<OwnedFd> {
+    // SAFETY: plain system calls; the descriptor is owned from here on.
+    unsafe {
+        let fd = libc::memfd_create(c"metaphrase-code".as_ptr(), libc::MFD_CLOEXEC);
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // Out of the way of the guest's descriptors.
+        let high = libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 1000);
+        let fd = if high >= 0 {
+            libc::close(fd);
+            high
+        } else {
+            fd
+        };
+        let fd = OwnedFd::from_raw_fd(fd);
+        if libc::ftruncate(fd.as_raw_fd(), size as i64) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(fd)
+    }
+}
+
+const RW: i32 = libc::PROT_READ | libc::PROT_WRITE;
+const RX: i32 = libc::PROT_READ | libc::PROT_EXEC;
+const ANON: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+
+impl CodeMemory {
+    /// An arena of about `size` bytes (at least 256 KiB) in segments.
+    pub fn new(size: usize) -> io::Result<CodeMemory> {
+        let size = size.clamp(256 << 10, 1 << 30).next_multiple_of(64 << 10);
+        let segments = (size / (64 << 10)).clamp(4, 32);
+        let segment = (size / segments) & !(LINE - 1);
+        let slots_len = size / SLOT_SHARE;
+        let fd = memfd(size)?;
+        let exec = map(size + slots_len, libc::PROT_NONE, ANON, -1, 0)?;
+        map(size, RX, libc::MAP_SHARED, fd.as_raw_fd(), exec)?;
+        let slots = map(slots_len, RW, ANON, -1, exec + size as u64)?;
+        let write = map(size, RW, libc::MAP_SHARED, fd.as_raw_fd(), 0)?;
+        let lines = map(size / LINE * 8, RW, ANON, -1, 0)?;
+        LINES.store(lines as *mut _, Ordering::Release);
+        EXEC.store(exec, Ordering::Release);
+        SIZE.store(size, Ordering::Release);
+        Ok(CodeMemory {
+            memfd: fd,
+            exec,
+            write,
+            slots,
+            lines,
+            size,
+            segment,
+            current: 0,
+            code_used: 0,
+            slots_used: 0,
+            used: vec![0; segments],
+        })
+    }
+
+    /// Capacity in bytes of code.
+    pub fn capacity(&self) -> usize {
+        self.size
+    }
+
+    /// Bytes of code in use.
+    pub fn in_use(&self) -> usize {
+        self.used.iter().sum()
+    }
+
+    /// The segment that has to be evicted before more can be placed, after a failed [`Self::alloc`].
+    pub fn next_segment(&self) -> usize {
+        (self.current + 1) % self.used.len()
+    }
+
+    /// Room for `len` bytes of code and `slots` chain slots in the current segment. `None`: full, evict [`Self::next_segment`] and
+    /// call [`Self::advance`].
+    pub fn alloc(&mut self, len: usize, slots: usize) -> Option<Place> {
+        let len = len.next_multiple_of(LINE);
+        let slot_bytes = slots * size_of::<ChainSlot>();
+        if self.code_used + len > self.segment || self.slots_used + slot_bytes > self.segment / SLOT_SHARE {
+            return None;
+        }
+        let off = self.current * self.segment + self.code_used;
+        let slot = self.slots + (self.current * (self.segment / SLOT_SHARE & !15) + self.slots_used) as u64;
+        self.code_used += len;
+        self.slots_used += slot_bytes;
+        self.used[self.current] = self.code_used;
+        Some(Place {
+            exec: self.exec + off as u64,
+            write: (self.write + off as u64) as *mut u8,
+            slots: slot as *mut ChainSlot,
+            segment: self.current,
+        })
+    }
+
+    /// Largest code that fits into a segment.
+    pub fn largest(&self) -> usize {
+        self.segment
+    }
+
+    /// Starts filling the next segment, whose units must all be gone.
+    pub fn advance(&mut self) {
+        self.current = self.next_segment();
+        self.code_used = 0;
+        self.slots_used = 0;
+        self.used[self.current] = 0;
+    }
+
+    /// Whether the next segment holds nothing (first round).
+    pub fn next_is_empty(&self) -> bool {
+        self.used[self.next_segment()] == 0
+    }
+
+    /// Names `unit` (null: none) as owner of the lines of `[exec, exec + len)`.
+    pub fn set_lines(&self, exec: u64, len: usize, unit: *mut Unit1) {
+        let first = (exec - self.exec) as usize / LINE;
+        for i in first..first + len.div_ceil(LINE) {
+            // SAFETY: within the table; see `unit_at`.
+            unsafe { (*(self.lines as *const AtomicPtr<Unit1>).add(i)).store(unit, Ordering::Release) };
+        }
+    }
+
+    /// In a forked child: replaces the memfd shared with the parent by a copy of what is in use, at the same addresses.
+    pub fn unshare(&mut self) -> io::Result<()> {
+        let fd = memfd(self.size)?;
+        let copy = map(self.size, RW, libc::MAP_SHARED, fd.as_raw_fd(), 0)?;
+        for (i, &n) in self.used.iter().enumerate() {
+            let off = (i * self.segment) as u64;
+            // SAFETY: both views are `size` bytes; the copy is new.
+            unsafe { ptr::copy_nonoverlapping((self.write + off) as *const u8, (copy + off) as *mut u8, n) };
+        }
+        // SAFETY: the old writable view is ours alone.
+        unsafe { libc::munmap(self.write as *mut _, self.size) };
+        self.write = copy;
+        map(self.size, RX, libc::MAP_SHARED, fd.as_raw_fd(), self.exec)?;
+        self.memfd = fd;
+        Ok(())
+    }
+}
+
+impl Drop for CodeMemory {
+    fn drop(&mut self) {
+        SIZE.store(0, Ordering::Release);
+        // SAFETY: the mappings made in `new`.
+        unsafe {
+            libc::munmap(self.exec as *mut _, self.size + self.size / SLOT_SHARE);
+            libc::munmap(self.write as *mut _, self.size);
+            libc::munmap(self.lines as *mut _, self.size / LINE * 8);
+        }
+    }
+}

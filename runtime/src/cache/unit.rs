@@ -1,0 +1,65 @@
+//! A tier-1 unit: host code of a region, its entries, chain slots and fault sites.
+
+use metaphrase_backend::abi::ChainSlot;
+use metaphrase_backend::emit::FaultSite;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Compiled code of one region. Immutable but for its links.
+#[derive(Debug)]
+pub struct Unit1 {
+    /// Number, in order of compilation.
+    pub id: u64,
+    /// Mode bits of the key.
+    pub mode: u64,
+    /// Host address of the code.
+    pub exec: u64,
+    /// Bytes of code.
+    pub len: usize,
+    /// (guest pc, host address) of each entry.
+    pub entries: Vec<(u64, u64)>,
+    /// Guest ranges translated: (start, end), one for each block.
+    pub ranges: Vec<(u64, u64)>,
+    /// Guest instructions translated.
+    pub guest_insns: u32,
+    /// Chain slots: address and number.
+    pub slots: (usize, usize),
+    /// Fault sites, ascending by access offset.
+    pub faults: Vec<FaultSite>,
+    /// Arena segment.
+    pub segment: usize,
+    /// How often this region has been rebuilt with more entries.
+    pub rebuilds: u32,
+    /// Retired.
+    pub dead: AtomicBool,
+    /// Slots of other units linked to entries of this one (addresses).
+    pub incoming: Mutex<Vec<usize>>,
+}
+
+impl Unit1 {
+    /// Its chain slots.
+    pub fn slots(&self) -> &[ChainSlot] {
+        // SAFETY: placed by `CodeMemory` for this unit, alive as long as it is.
+        unsafe { std::slice::from_raw_parts(self.slots.0 as *const ChainSlot, self.slots.1) }
+    }
+
+    /// Fault site of the host instruction at `pc`.
+    pub fn fault_site(&self, pc: u64) -> Option<&FaultSite> {
+        let off = pc.wrapping_sub(self.exec) as u32;
+        let i = self.faults.binary_search_by_key(&off, |f| f.access_offset).ok()?;
+        Some(&self.faults[i])
+    }
+
+    /// Whether the region contains the instruction at guest address `pc`.
+    pub fn covers(&self, pc: u64) -> bool {
+        self.ranges.iter().any(|r| pc >= r.0 && pc < r.1)
+    }
+
+    /// Undoes all links into this unit: they go back to `unlinked`. The caller holds the tables' lock for writing.
+    pub fn unlink_incoming(&self, unlinked: u64) {
+        for s in std::mem::take(&mut *self.incoming.lock()) {
+            // SAFETY: a slot in the list belongs to a unit that is alive (retiring it removes its slots from here).
+            unsafe { (*(s as *const ChainSlot)).code.store(unlinked, Ordering::Release) };
+        }
+    }
+}
