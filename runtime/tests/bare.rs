@@ -1,0 +1,117 @@
+//! The engine alone on a freestanding guest: no Linux personality, just `write` and `exit`. The same source runs natively for the
+//! expected output.
+
+use metaphrase_runtime::engine::{Engine, EngineConfig, JitMode};
+use metaphrase_runtime::env::{Environment, Exception, Flow};
+use metaphrase_runtime::vcpu::Vcpu;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+struct Bare {
+    out: Vec<u8>,
+    code: (u64, u64),
+}
+
+impl Environment for Bare {
+    fn fetch(&mut self, pc: u64) -> Option<u32> {
+        // SAFETY: inside the loaded text.
+        (pc >= self.code.0 && pc < self.code.1).then(|| unsafe { (pc as *const u32).read() })
+    }
+    fn exception(&mut self, cpu: &mut Vcpu, e: Exception) -> Flow {
+        let r = cpu.regs_mut();
+        match (e, r.x[8]) {
+            (Exception::Svc(0), 64) => {
+                // SAFETY: the guest passes its own buffer.
+                let b = unsafe { std::slice::from_raw_parts(r.x[1] as *const u8, r.x[2] as usize) };
+                self.out.extend_from_slice(b);
+                r.x[0] = r.x[2];
+                Flow::Continue
+            }
+            (Exception::Svc(0), 93) => Flow::Leave(r.x[0] as i32),
+            other => panic!("{other:?} at {:x}", cpu.regs().pc),
+        }
+    }
+    fn interrupted(&mut self, _: &mut Vcpu) -> Flow {
+        Flow::Continue
+    }
+}
+
+fn build(cc: &str, scale: u32, out: &Path) -> bool {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/bare.c");
+    let args = ["-O2", "-static", "-nostdlib", "-fno-stack-protector", "-fno-builtin", "-ffp-contract=off", "-w"];
+    let run = Command::new(cc).args(args).arg(format!("-DSCALE={scale}")).arg("-o").arg(out).arg(src).status();
+    match run {
+        Ok(s) => {
+            assert!(s.success(), "{cc} failed");
+            true
+        }
+        Err(_) => {
+            assert!(std::env::var_os("METAPHRASE_REQUIRE_ORACLES").is_none(), "{cc} is missing");
+            eprintln!("SKIPPED: {cc} is missing");
+            false
+        }
+    }
+}
+
+/// Maps the program's segments at their addresses; returns entry and text range.
+fn load(elf: &[u8]) -> (u64, (u64, u64)) {
+    let u64at = |o: usize| u64::from_le_bytes(elf[o..o + 8].try_into().unwrap());
+    let u16at = |o: usize| u16::from_le_bytes(elf[o..o + 2].try_into().unwrap());
+    let (entry, phoff, n) = (u64at(24), u64at(32) as usize, u16at(56) as usize);
+    let mut text = (0, 0);
+    for p in (0..n).map(|i| phoff + i * 56) {
+        if elf[p] != 1 {
+            continue;
+        }
+        let (off, va, filesz, memsz) = (u64at(p + 8) as usize, u64at(p + 16), u64at(p + 32) as usize, u64at(p + 40));
+        let (start, end) = (va & !0xfff, (va + memsz).next_multiple_of(4096));
+        // SAFETY: fresh memory at the guest's link address, below anything of the host's.
+        unsafe {
+            let p = libc::mmap(start as *mut _, (end - start) as usize, 3, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED, -1, 0);
+            assert_eq!(p as u64, start);
+            std::ptr::copy_nonoverlapping(elf[off..].as_ptr(), va as *mut u8, filesz);
+        }
+        if elf[p + 4] & 1 != 0 {
+            text = (start, end);
+        }
+    }
+    (entry, text)
+}
+
+fn run_guest(jit: JitMode, threshold: u32, scale: u32) {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let (guest, native) = (dir.join(format!("bare-{scale}-a64")), dir.join(format!("bare-{scale}-host")));
+    if !build("aarch64-linux-gnu-gcc", scale, &guest) || !build("gcc", scale, &native) {
+        return;
+    }
+    let want = Command::new(&native).output().unwrap();
+    let (entry, code) = load(&std::fs::read(&guest).unwrap());
+    let mut env = Bare { out: Vec::new(), code };
+    metaphrase_runtime::signal::install(|sig, _, _| {
+        eprintln!("host signal {sig}");
+        std::process::abort();
+    })
+    .unwrap();
+    let engine = Engine::new(EngineConfig {
+        jit,
+        threshold,
+        ..EngineConfig::default()
+    })
+    .unwrap();
+    let mut cpu = Vcpu::new();
+    let mut stack = vec![0u8; 1 << 20];
+    cpu.regs_mut().sp = (stack.as_mut_ptr() as u64 + (1 << 20) - 64) & !15;
+    cpu.regs_mut().pc = entry;
+    let t = std::time::Instant::now();
+    let status = engine.run(&mut cpu, &mut env);
+    eprintln!("{jit:?} threshold {threshold} scale {scale}: {:?}", t.elapsed());
+    assert_eq!(String::from_utf8_lossy(&env.out), String::from_utf8_lossy(&want.stdout));
+    assert_eq!(status, want.status.code().unwrap());
+}
+
+#[test]
+fn all_modes_agree_with_the_host() {
+    let scale = std::env::var("BARE_SCALE").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
+    // One after another: the guest is linked at a fixed address.
+    run_guest(JitMode::Off, 60, scale);
+}
