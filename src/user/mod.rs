@@ -4,6 +4,7 @@
 
 pub mod abi;
 pub mod elf;
+pub mod fd;
 pub mod host;
 pub mod memory;
 pub mod path;

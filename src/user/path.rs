@@ -63,6 +63,11 @@ impl Paths {
         })
     }
 
+    /// Whether guest paths are simply the host's: no `-L`, no `--root`.
+    pub fn are_the_hosts(&self) -> bool {
+        self.sysroot.is_none() && self.root.is_none()
+    }
+
     /// The folder of `--root`.
     pub fn root(&self) -> Option<&Path> {
         self.root.as_deref()

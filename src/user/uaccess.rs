@@ -65,6 +65,15 @@ pub fn write_bytes(addr: u64, bytes: &[u8]) -> Result<(), Errno> {
     }
 }
 
+/// Writes values one after the other.
+pub fn write_slice<T: Pod>(addr: u64, values: &[T]) -> Result<(), Errno> {
+    if host::guarded_copy(untag(addr), values.as_ptr() as u64, size_of_val(values)) {
+        Ok(())
+    } else {
+        Err(Errno::EFAULT)
+    }
+}
+
 /// Reads `n` values; `EFAULT` if any is missing. The caller bounds `n`.
 pub fn read_vec<T: Pod>(addr: u64, n: usize) -> Result<Vec<T>, Errno> {
     let mut v = Vec::<T>::with_capacity(n);
