@@ -291,8 +291,11 @@ fn case(random: &mut Rng) -> In {
                 0
             }
     });
-    if random.below(8) == 0 {
-        x[2] = x[1];
+    match random.below(16) {
+        0 => x[2] = x[1],
+        1 => x[2] = 0,
+        2 => (x[1], x[2]) = (1 << (bits - 1), !0),
+        _ => {}
     }
     In {
         x,

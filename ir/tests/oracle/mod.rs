@@ -210,11 +210,13 @@ impl Rng {
     pub fn int(&mut self, bits: u32) -> u64 {
         let mask = u64::MAX >> (64 - bits);
         let small = self.below(5).wrapping_sub(2);
-        let n = match self.below(4) {
+        let n = match self.below(6) {
             0 => self.next(),
             1 => self.next() >> self.below(64),
             2 => (self.next() >> self.below(64)).wrapping_neg(),
-            _ => (1u64 << self.below(bits as u64)).wrapping_add(small),
+            3 => (1u64 << self.below(bits as u64)).wrapping_add(small),
+            4 => 1 << (bits - 1),
+            _ => ((1u64 << (bits - 1)) - 1).wrapping_add(small),
         };
         n & mask
     }
