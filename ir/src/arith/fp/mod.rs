@@ -217,6 +217,7 @@ mod tests {
     #[test]
     fn fast_path_agrees_with_the_exact_path() {
         type Answer = (Option<u64>, u64);
+        type Both<'a> = &'a dyn Fn(&mut FpEnv, &mut FpEnv) -> Answer;
         let mut answered = 0;
         for (n, bits) in operands(100_000).enumerate() {
             let (f, shift) = if n & 1 == 0 {
@@ -226,7 +227,7 @@ mod tests {
             };
             let [x, y, z] = bits.map(|x| x >> shift);
             let mode = Round::Current;
-            let ops: [&dyn Fn(&mut FpEnv, &mut FpEnv) -> Answer; 5] = [
+            let ops: [Both; 5] = [
                 &|e, g| {
                     (
                         fast::add(f, x, y, e),
