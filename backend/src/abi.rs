@@ -14,7 +14,11 @@
 //!   target to the guest pc and return [`EXIT_LOOKUP`];
 //! * trap: store the guest pc, store the encoded [`metaphrase_ir::TrapKind`] to `header.trap`, return [`EXIT_TRAP`];
 //! * poll found `header.stop` set: store the block's pc, return [`EXIT_STOP`];
-//! * fault landing pad: store the pc of the faulting instruction, return [`EXIT_FAULT`].
+//! * fault landing pad: return [`EXIT_FAULT`]. The guest pc is not stored by the pad but by the host signal handler, from the
+//!   `guest_pc` of the [`crate::emit::FaultSite`] that names the faulting host instruction; then the handler resumes at the site's
+//!   `landing_offset` with all other host registers as they were;
+//! * misaligned address where the guest architecture demands alignment: as a trap, but `header.fault_addr` holds the address,
+//!   `header.fault_info` is [`FAULT_ALIGNMENT`] (bit 0: a write), and [`EXIT_FAULT`] is returned.
 //!
 //! **Floating point.** MXCSR holds the guest's rounding mode while translated code runs, all exceptions masked; its
 //! sticky bits are part of the guest's FPSR. Helpers that run Rust floating point save and restore it themselves.
@@ -83,6 +87,13 @@ pub const EXIT_STOP: u64 = 3;
 /// A guest memory access faulted.
 pub const EXIT_FAULT: u64 = 4;
 
+/// `header.fault_info`: generated code found a misaligned address itself (no host signal); bit 0 still says "write".
+pub const FAULT_ALIGNMENT: u64 = 4;
+
+/// Bits of [`metaphrase_ir::Unit::mode`] that change what floating-point ops mean. While all are zero (round to nearest, no
+/// flushing, NaNs propagate) the host's instructions are used; otherwise every op with the `FPENV` effect goes to [`Builtin::Eval`].
+pub const MODE_FP: u64 = 0xffff_ffff;
+
 /// Functions behind the helper table that are not `Op::Call` helpers, but how the back end reaches the meaning of ops it does not
 /// lower inline. Their place in the table follows the `HelperId`s.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,11 +104,14 @@ pub enum Builtin {
     Eval = 0,
     /// `extern "C" fn(state, kind, a, b) -> u64`: packed NZCV of a lazy triple.
     Nzcv = 1,
+    /// `Eval` under `CallConv::PreserveAll`, for cold paths: the address of [`crate::stubs::Stubs::eval_cold`], which calls `Eval`
+    /// through this table.
+    EvalCold = 2,
 }
 
 impl Builtin {
     /// Every built-in.
-    pub const ALL: [Builtin; 2] = [Builtin::Eval, Builtin::Nzcv];
+    pub const ALL: [Builtin; 3] = [Builtin::Eval, Builtin::Nzcv, Builtin::EvalCold];
     /// Index in the helper table.
     pub const fn index(self) -> usize {
         metaphrase_ir::helper::HelperId::ALL.len() + self as usize

@@ -5,3 +5,10 @@
 
 pub mod abi;
 pub mod bytecode;
+pub mod emit;
+mod flow;
+pub mod host;
+pub mod listing;
+mod lower;
+mod pcmap;
+pub mod stubs;

@@ -1,0 +1,275 @@
+//! From a unit to host code: one [`Compiler`] per compile thread, which keeps Cranelift's allocations between units.
+//!
+//! Knows no addresses: the code reaches chain slots relative to itself through [`Reloc`]s, everything else through the frame.
+
+use crate::flow::{Flow, SlotMap};
+use crate::host::{self, HostCaps};
+use crate::lower;
+use crate::pcmap::{self, PcMap};
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::{CodegenError, Context, FinalizedRelocTarget, binemit};
+use cranelift_frontend::FunctionBuilderContext;
+use metaphrase_ir::Unit;
+use metaphrase_ir::guest::SlotTable;
+
+/// Alignment of a unit's code in bytes.
+pub const CODE_ALIGN: u32 = 64;
+
+/// More instructions than this are refused with [`CompileError::Limit`].
+const MAX_INSTS: usize = 60_000;
+
+/// How to compile.
+#[derive(Clone, Copy, Debug)]
+pub struct CompileOpts {
+    /// Emit landing pads, so that faults in guest accesses find exact state.
+    pub pads: bool,
+    /// Let accesses between which nothing becomes dirty share a pad.
+    pub group_pads: bool,
+    /// Poll `header.stop` at entries and loop heads.
+    pub poll: bool,
+    /// Keep the CLIF text.
+    pub listing: bool,
+    /// Run Cranelift's verifier.
+    pub verify: bool,
+}
+
+impl Default for CompileOpts {
+    fn default() -> Self {
+        CompileOpts {
+            pads: true,
+            group_pads: true,
+            poll: true,
+            listing: false,
+            verify: cfg!(debug_assertions),
+        }
+    }
+}
+
+/// Why a unit was not compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// Too big: split the unit.
+    #[error("the unit is too big for one function")]
+    Limit,
+    /// The host or Cranelift refused.
+    #[error("host code generation failed: {0}")]
+    Host(String),
+    /// A landing pad could not be found again in the code, so faults would not be exact.
+    #[error("landing pad not recovered: {0}")]
+    Pad(String),
+    /// The unit is malformed: our bug.
+    #[error("malformed unit: {0}")]
+    Internal(String),
+}
+
+/// What a relocation refers to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RelocTarget {
+    /// The unit's array of [`crate::abi::ChainSlot`]s.
+    Slots,
+}
+
+/// A 32-bit field at `offset` to be set to `target + addend - address of the field`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reloc {
+    /// Where in the code.
+    pub offset: u32,
+    /// Base address.
+    pub target: RelocTarget,
+    /// Added to it.
+    pub addend: i64,
+}
+
+/// A host instruction that accesses guest memory, and where to go if it faults.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FaultSite {
+    /// Offset of the host instruction.
+    pub access_offset: u32,
+    /// Offset to resume at.
+    pub landing_offset: u32,
+    /// Guest instruction; the handler stores it to the guest pc.
+    pub guest_pc: u64,
+}
+
+/// Host code of a unit, position-independent but for its relocations.
+#[derive(Clone, Debug)]
+pub struct CompiledUnit {
+    /// Bytes, to be placed at a multiple of [`CODE_ALIGN`].
+    pub code: Vec<u8>,
+    /// Fields to fill in.
+    pub relocs: Vec<Reloc>,
+    /// Guest address of each chain slot that the unit needs, in order.
+    pub slots: Vec<u64>,
+    /// Guest address and code offset of each entry.
+    pub entries: Vec<(u64, u32)>,
+    /// Fault table, by ascending `access_offset`.
+    pub faults: Vec<FaultSite>,
+    /// Host offset to guest pc.
+    pub pcmap: PcMap,
+    /// Ops that call `Eval` on their hot path.
+    pub evals: u32,
+    /// Fault sites that needed a thunk.
+    pub thunks: u32,
+    /// CLIF text, if asked for.
+    pub clif: Option<String>,
+}
+
+impl CompiledUnit {
+    /// Fault site of the host instruction at `offset`.
+    pub fn fault_at(&self, offset: u32) -> Option<&FaultSite> {
+        self.faults
+            .binary_search_by_key(&offset, |f| f.access_offset)
+            .ok()
+            .map(|i| &self.faults[i])
+    }
+
+    /// Writes the relocated fields of `code` (a copy of `self.code`), which will execute at `address`, with slots at `slots`.
+    /// `None` if a distance does not fit.
+    pub fn relocate(&self, code: &mut [u8], address: u64, slots: u64) -> Option<()> {
+        for r in &self.relocs {
+            let RelocTarget::Slots = r.target;
+            let field = address.wrapping_add(r.offset as u64);
+            let v = slots.wrapping_add(r.addend as u64).wrapping_sub(field) as i64;
+            let v = i32::try_from(v).ok()?;
+            let at = r.offset as usize;
+            code.get_mut(at..at + 4)?.copy_from_slice(&v.to_le_bytes());
+        }
+        Some(())
+    }
+}
+
+/// Compiles units, one at a time.
+pub struct Compiler {
+    isa: OwnedTargetIsa,
+    caps: HostCaps,
+    ctx: Context,
+    fbc: FunctionBuilderContext,
+    map: Option<(&'static SlotTable, SlotMap)>,
+    plane: ControlPlane,
+}
+
+impl std::fmt::Debug for Compiler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compiler")
+            .field("isa", &self.isa.name())
+            .field("caps", &self.caps)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Compiler {
+    /// A compiler for this host. `verify` as in [`CompileOpts`].
+    pub fn new(opts: &CompileOpts) -> Result<Compiler, CompileError> {
+        let isa = host::isa(opts.verify)?;
+        Ok(Compiler {
+            caps: host::caps(&isa),
+            isa,
+            ctx: Context::new(),
+            fbc: FunctionBuilderContext::new(),
+            map: None,
+            plane: ControlPlane::default(),
+        })
+    }
+
+    /// Compiles a unit. `pc_offset`: where the guest state keeps the program counter.
+    pub fn compile(
+        &mut self,
+        unit: &Unit,
+        pc_offset: u32,
+        opts: &CompileOpts,
+    ) -> Result<CompiledUnit, CompileError> {
+        if unit.insts.len() > MAX_INSTS {
+            return Err(CompileError::Limit);
+        }
+        let map = match self.map.take() {
+            Some((t, m)) if std::ptr::eq(t, unit.slots) => m,
+            _ => SlotMap::new(unit.slots),
+        };
+        let flow = Flow::new(unit, &map, lower::fp_inline(unit));
+        self.ctx.clear();
+        let lowered = lower::lower(
+            &mut self.ctx,
+            &mut self.fbc,
+            &*self.isa,
+            self.caps,
+            unit,
+            &flow,
+            &map,
+            pc_offset,
+            opts,
+        );
+        self.map = Some((unit.slots, map));
+        let lowered = match lowered {
+            Ok(l) => l,
+            Err(e) => {
+                self.fbc = FunctionBuilderContext::new();
+                return Err(e);
+            }
+        };
+        let clif = opts.listing.then(|| self.ctx.func.display().to_string());
+        self.emit(lowered, clif)
+    }
+
+    fn emit(
+        &mut self,
+        lowered: lower::Lowered,
+        clif: Option<String>,
+    ) -> Result<CompiledUnit, CompileError> {
+        let compiled = self
+            .ctx
+            .compile(&*self.isa, &mut self.plane)
+            .map_err(|e| match e.inner {
+                CodegenError::CodeTooLarge | CodegenError::ImplLimitExceeded => CompileError::Limit,
+                CodegenError::Verifier(v) => {
+                    CompileError::Host(format!("{v}\n{}", e.func.display()))
+                }
+                other => CompileError::Host(other.to_string()),
+            })?;
+        let buffer = &compiled.buffer;
+        let mut relocs = Vec::with_capacity(buffer.relocs().len());
+        for r in buffer.relocs() {
+            let external = matches!(&r.target, FinalizedRelocTarget::ExternalName(_));
+            if r.kind != binemit::Reloc::X86CallPCRel4 || !external {
+                return Err(CompileError::Host(format!("unexpected relocation {r:?}")));
+            }
+            relocs.push(Reloc {
+                offset: r.offset,
+                target: RelocTarget::Slots,
+                addend: r.addend,
+            });
+        }
+        let mut code = buffer.data().to_vec();
+        let recovered = pcmap::recover(&mut code, buffer, &lowered.locs)?;
+        let entries = entry_stubs(&mut code, &lowered.entries);
+        Ok(CompiledUnit {
+            code,
+            relocs,
+            slots: lowered.slots,
+            entries,
+            faults: recovered.faults,
+            pcmap: recovered.pcmap,
+            evals: lowered.evals,
+            thunks: recovered.thunks,
+            clif,
+        })
+    }
+}
+
+/// Appends the entry stubs: `mov esi, number; jmp start`. The first entry is the start itself.
+fn entry_stubs(code: &mut Vec<u8>, entries: &[u64]) -> Vec<(u64, u32)> {
+    let mut out = Vec::with_capacity(entries.len());
+    for (i, &pc) in entries.iter().enumerate() {
+        if i == 0 {
+            out.push((pc, 0));
+            continue;
+        }
+        out.push((pc, code.len() as u32));
+        code.push(0xbe); // mov esi, imm32
+        code.extend((i as u32).to_le_bytes());
+        code.push(0xe9); // jmp rel32
+        let next = code.len() as i32 + 4;
+        code.extend((-next).to_le_bytes());
+    }
+    out
+}

@@ -1,0 +1,361 @@
+//! What must be known about a whole unit before a block of it can be lowered: block order, loop heads, which slots may be
+//! dirty or are live where a block begins, and which kind the lazy flags have there.
+//!
+//! All of it works on *dense* slot numbers: the cached slots of the guest's table, at most 128 of them (further ones are treated
+//! as not cached). *Dirty* means that the frame does not hold the slot's value. An exit, a poll, a trap, a pad behind a memory
+//! access and a call that looks at the whole state *use* every slot that may be dirty there.
+
+use metaphrase_ir::guest::SlotTable;
+use metaphrase_ir::ops::Effects;
+use metaphrase_ir::{
+    Block, BlockId, Dest, Exit, FlagsKind, Inst, Op, Slot, SlotInfo, Type, Unit, Value,
+};
+
+/// A set of dense slot numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct SlotSet(pub u128);
+
+impl SlotSet {
+    /// Every slot.
+    pub const ALL: SlotSet = SlotSet(u128::MAX);
+    /// Adds a slot.
+    pub fn insert(&mut self, d: usize) {
+        self.0 |= 1 << d;
+    }
+    /// Union.
+    pub fn or(self, o: SlotSet) -> SlotSet {
+        SlotSet(self.0 | o.0)
+    }
+    /// Elements of `self` that are not in `o`.
+    pub fn minus(self, o: SlotSet) -> SlotSet {
+        SlotSet(self.0 & !o.0)
+    }
+    /// Elements in order.
+    pub fn iter(self) -> impl Iterator<Item = usize> {
+        let mut bits = self.0;
+        std::iter::from_fn(move || {
+            let d = bits.trailing_zeros() as usize;
+            (bits != 0).then(|| {
+                bits &= bits - 1;
+                d
+            })
+        })
+    }
+}
+
+/// Dense numbers of the cached slots.
+#[derive(Debug)]
+pub struct SlotMap {
+    dense: Vec<u8>,
+    /// Row of each dense number.
+    pub rows: Vec<&'static SlotInfo>,
+}
+
+const NOT_CACHED: u8 = u8::MAX;
+
+impl SlotMap {
+    /// Numbers the cached slots of a table.
+    pub fn new(table: &'static SlotTable) -> SlotMap {
+        let mut m = SlotMap {
+            dense: Vec::with_capacity(table.rows.len()),
+            rows: Vec::new(),
+        };
+        for r in table.rows {
+            let take = r.cached && m.rows.len() < 128;
+            m.dense.push(if take {
+                m.rows.len() as u8
+            } else {
+                NOT_CACHED
+            });
+            if take {
+                m.rows.push(r);
+            }
+        }
+        m
+    }
+
+    /// Dense number of a cached slot.
+    pub fn dense(&self, slot: Slot) -> Option<usize> {
+        match self.dense.get(slot.0 as usize) {
+            Some(&d) if d != NOT_CACHED => Some(d as usize),
+            _ => None,
+        }
+    }
+}
+
+/// What is known about the kind of the lazy flags.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Nothing reaches this point yet (analysis only).
+    Unreached,
+    /// Always this kind.
+    Known(FlagsKind),
+    /// Decided at run time.
+    Dynamic,
+}
+
+impl Kind {
+    fn meet(self, o: Kind) -> Kind {
+        match (self, o) {
+            (Kind::Unreached, k) | (k, Kind::Unreached) => k,
+            (a, b) if a == b => a,
+            _ => Kind::Dynamic,
+        }
+    }
+}
+
+/// Facts per block, indexed by block number.
+#[derive(Debug)]
+pub struct Flow {
+    /// Reachable blocks in reverse post-order.
+    pub order: Vec<BlockId>,
+    /// Number of edges into the block from blocks of the unit.
+    pub preds: Vec<u32>,
+    /// Whether a back edge leads here.
+    pub header: Vec<bool>,
+    /// Slots that may be dirty at the start.
+    pub dirty_in: Vec<SlotSet>,
+    /// Slots whose value is needed at the start.
+    pub live_in: Vec<SlotSet>,
+    /// Kind of the flags slot at the start.
+    pub kind_in: Vec<Kind>,
+    /// Slots needed after the block.
+    pub live_out: Vec<SlotSet>,
+}
+
+/// What a stretch of instructions does to slots.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Effect {
+    /// Needed before it.
+    pub uses: SlotSet,
+    /// Given a new value (or read back from the frame) in it.
+    pub defs: SlotSet,
+    /// Dirty after it.
+    pub dirty: SlotSet,
+}
+
+/// Whether the instruction looks at and changes the whole state.
+pub fn touches_state(i: &Inst) -> bool {
+    i.op == Op::Call && i.effects().contains(Effects::STATE)
+}
+
+/// Whether the instruction accesses guest memory itself (and so may fault).
+pub fn accesses_memory(i: &Inst) -> bool {
+    i.op != Op::Call && i.effects().intersects(Effects::LOAD | Effects::STORE)
+}
+
+/// The effect of instructions `range`, entered with `dirty`.
+pub fn scan(unit: &Unit, map: &SlotMap, range: std::ops::Range<u32>, dirty: SlotSet) -> Effect {
+    let mut e = Effect {
+        dirty,
+        ..Effect::default()
+    };
+    for inst in &unit.insts[range.start as usize..range.end as usize] {
+        match inst.op {
+            Op::Get => {
+                if let Some(d) = map.dense(Slot(inst.imm as u16)) {
+                    let mut s = SlotSet::default();
+                    s.insert(d);
+                    e.uses = e.uses.or(s.minus(e.defs));
+                }
+            }
+            Op::Set => {
+                if let Some(d) = map.dense(Slot(inst.imm as u16)) {
+                    e.defs.insert(d);
+                    e.dirty.insert(d);
+                }
+            }
+            Op::Call if touches_state(inst) => {
+                e.uses = e.uses.or(e.dirty.minus(e.defs));
+                e.defs = SlotSet::ALL;
+                e.dirty = SlotSet::default();
+            }
+            _ if accesses_memory(inst) => e.uses = e.uses.or(e.dirty.minus(e.defs)),
+            _ => {}
+        }
+    }
+    e
+}
+
+/// Destinations of a block inside the unit.
+pub fn successors(b: &Block) -> impl Iterator<Item = BlockId> {
+    let (x, y) = match b.exit {
+        Exit::Goto { dest, .. } => (Some(dest), None),
+        Exit::Branch { taken, fall, .. } => (Some(taken), Some(fall)),
+        Exit::Indirect { .. } | Exit::Trap { .. } => (None, None),
+    };
+    [x, y].into_iter().flatten().filter_map(|d| match d {
+        Dest::Block(b) => Some(b),
+        Dest::Pc(_) => None,
+    })
+}
+
+fn leaves_unit(b: &Block) -> bool {
+    let out = |d: &Dest| matches!(d, Dest::Pc(_));
+    match &b.exit {
+        Exit::Goto { dest, .. } => out(dest),
+        Exit::Branch { taken, fall, .. } => out(taken) || out(fall),
+        Exit::Indirect { .. } | Exit::Trap { .. } => true,
+    }
+}
+
+/// Kind of a `Flags` value; `cur` is the slot's kind before the block.
+pub fn kind_of(unit: &Unit, cur: Kind, v: Value, fp_inline: bool) -> Kind {
+    use FlagsKind::*;
+    let i = unit.inst(v);
+    let arg = || unit.inst(i.args[0]).ty;
+    let pick = |narrow, wide| {
+        Kind::Known(if matches!(arg(), Type::I64 | Type::F64) {
+            wide
+        } else {
+            narrow
+        })
+    };
+    match i.op {
+        Op::Get => cur,
+        Op::FlagsSub => pick(Sub32, Sub64),
+        Op::FlagsAdd => pick(Add32, Add64),
+        Op::FlagsLogic => pick(Logic32, Logic64),
+        Op::FlagsFcmp if fp_inline => pick(Fcmp32, Fcmp64),
+        Op::FlagsSelect => match kind_of(unit, cur, i.args[1], fp_inline) {
+            Kind::Known(Nzcv) => Kind::Known(Nzcv),
+            _ => Kind::Dynamic,
+        },
+        _ => Kind::Known(Nzcv),
+    }
+}
+
+fn kind_out(unit: &Unit, b: &Block, mut kind: Kind, fp_inline: bool) -> Kind {
+    for (_, i) in unit.block_insts(b) {
+        if i.op == Op::Set && unit.inst(i.args[0]).ty == Type::Flags {
+            kind = kind_of(unit, kind, i.args[0], fp_inline);
+        } else if touches_state(i) {
+            kind = Kind::Dynamic;
+        }
+    }
+    kind
+}
+
+impl Flow {
+    /// Analyses a unit. `fp_inline`: FCMP is lowered inline (its flags stay lazy). `poll`: loop heads poll.
+    pub fn new(unit: &Unit, map: &SlotMap, fp_inline: bool) -> Flow {
+        let n = unit.blocks.len();
+        let mut f = Flow {
+            order: Vec::with_capacity(n),
+            preds: vec![0; n],
+            header: vec![false; n],
+            dirty_in: vec![SlotSet::default(); n],
+            live_in: vec![SlotSet::default(); n],
+            kind_in: vec![Kind::Unreached; n],
+            live_out: vec![SlotSet::default(); n],
+        };
+        f.walk(unit);
+        f.forward(unit, map, fp_inline);
+        f.backward(unit, map);
+        f
+    }
+
+    /// Depth-first walk from the entries: order, loop heads, predecessor counts.
+    fn walk(&mut self, unit: &Unit) {
+        #[derive(Clone, Copy, PartialEq)]
+        enum Mark {
+            New,
+            Open,
+            Done,
+        }
+        let mut mark = vec![Mark::New; unit.blocks.len()];
+        let mut stack: Vec<(BlockId, Vec<BlockId>)> = Vec::new();
+        let entries: Vec<u32> = (0..unit.blocks.len() as u32)
+            .filter(|&i| unit.blocks[i as usize].entry)
+            .collect();
+        for &e in entries.iter().rev() {
+            if mark[e as usize] != Mark::New {
+                continue;
+            }
+            mark[e as usize] = Mark::Open;
+            stack.push((
+                BlockId(e),
+                successors(&unit.blocks[e as usize]).collect(),
+            ));
+            while let Some((b, todo)) = stack.last_mut() {
+                let b = *b;
+                let Some(s) = todo.pop() else {
+                    mark[b.0 as usize] = Mark::Done;
+                    self.order.push(b);
+                    stack.pop();
+                    continue;
+                };
+                self.preds[s.0 as usize] += 1;
+                match mark[s.0 as usize] {
+                    Mark::New => {
+                        mark[s.0 as usize] = Mark::Open;
+                        stack.push((s, successors(&unit.blocks[s.0 as usize]).collect()));
+                    }
+                    Mark::Open => self.header[s.0 as usize] = true,
+                    Mark::Done => {}
+                }
+            }
+        }
+        self.order.reverse();
+    }
+
+    fn forward(&mut self, unit: &Unit, map: &SlotMap, fp_inline: bool) {
+        for (i, b) in unit.blocks.iter().enumerate() {
+            if b.entry {
+                self.kind_in[i] = Kind::Dynamic;
+            }
+        }
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for k in 0..self.order.len() {
+                let id = self.order[k].0 as usize;
+                let b = &unit.blocks[id];
+                let dirty = scan(unit, map, b.start..b.end, self.dirty_in[id]).dirty;
+                let kind = kind_out(unit, b, self.kind_in[id], fp_inline);
+                for s in successors(b) {
+                    let s = s.0 as usize;
+                    let (d, q) = (self.dirty_in[s].or(dirty), self.kind_in[s].meet(kind));
+                    changed |= d != self.dirty_in[s] || q != self.kind_in[s];
+                    (self.dirty_in[s], self.kind_in[s]) = (d, q);
+                }
+            }
+        }
+    }
+
+    fn backward(&mut self, unit: &Unit, map: &SlotMap) {
+        let effects: Vec<Effect> = unit
+            .blocks
+            .iter()
+            .enumerate()
+            .map(|(i, b)| {
+                let mut e = scan(unit, map, b.start..b.end, self.dirty_in[i]);
+                if self.header[i] {
+                    e.uses = e.uses.or(self.dirty_in[i]);
+                }
+                e
+            })
+            .collect();
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for k in (0..self.order.len()).rev() {
+                let id = self.order[k].0 as usize;
+                let b = &unit.blocks[id];
+                let e = &effects[id];
+                let mut out = if leaves_unit(b) {
+                    e.dirty
+                } else {
+                    SlotSet::default()
+                };
+                for s in successors(b) {
+                    out = out.or(self.live_in[s.0 as usize]);
+                }
+                self.live_out[id] = out;
+                let live = e.uses.or(out.minus(e.defs));
+                changed |= live != self.live_in[id];
+                self.live_in[id] = live;
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The host: Cranelift's target for the CPU we run on, with the settings that translated code relies on.
+//!
+//! Settings decided by measurement (see the engine's design notes): `speed` and the backtracking allocator, no verifier in
+//! release builds, frame pointers kept because `return_call` needs them.
+
+use crate::emit::CompileError;
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::settings::{self, Configurable};
+
+/// What lowering asks about the host before it chooses an instruction sequence.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HostCaps {
+    /// Fused multiply-add.
+    pub fma: bool,
+    /// PSHUFB.
+    pub ssse3: bool,
+    /// ROUNDSD and friends.
+    pub sse41: bool,
+}
+
+/// Builds the target. `verify` turns the CLIF verifier on.
+pub fn isa(verify: bool) -> Result<OwnedTargetIsa, CompileError> {
+    let host = |e: &dyn std::fmt::Display| CompileError::Host(e.to_string());
+    let mut flags = settings::builder();
+    for (name, value) in [
+        ("opt_level", "speed"),
+        ("regalloc_algorithm", "backtracking"),
+        ("preserve_frame_pointers", "true"),
+        ("unwind_info", "false"),
+        ("enable_probestack", "false"),
+        ("enable_alias_analysis", "true"),
+        ("is_pic", "false"),
+        ("enable_verifier", if verify { "true" } else { "false" }),
+    ] {
+        flags.set(name, value).map_err(|e| host(&e))?;
+    }
+    let builder = cranelift_native::builder().map_err(|e| host(&e))?;
+    builder
+        .finish(settings::Flags::new(flags))
+        .map_err(|e| host(&e))
+}
+
+/// Reads the capabilities back from the target.
+pub fn caps(isa: &OwnedTargetIsa) -> HostCaps {
+    let mut c = HostCaps::default();
+    for v in isa.isa_flags() {
+        let on = v.as_bool().unwrap_or(false);
+        match v.name {
+            "has_fma" => c.fma = on,
+            "has_ssse3" => c.ssse3 = on,
+            "has_sse41" => c.sse41 = on,
+            _ => {}
+        }
+    }
+    c
+}

@@ -1,0 +1,267 @@
+//! Entering and leaving: entry dispatch, polls, and the four kinds of exit, exactly as [`crate::abi`] says.
+
+use super::{Lower, SLOTS_NAME, clif_ty};
+use crate::abi::{
+    ChainSlot, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, FrameHeader, JUMP_ENTRIES, JumpEntry, encode_trap,
+};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{
+    self, BlockArg, ExternalName, GlobalValueData, InstBuilder, JumpTableData, MemFlagsData, types,
+};
+use metaphrase_ir::{Block, BlockId, Dest, Exit, Type};
+use std::mem::{offset_of, size_of};
+
+/// Above this many entries a jump table decides, below a chain of comparisons.
+const ENTRY_CHAIN: usize = 4;
+
+impl Lower<'_> {
+    /// The function's first block: dispatch on the entry number, then per entry a poll and the loads of live slots.
+    pub(super) fn entry(&mut self) {
+        let first = self.b.create_block();
+        self.b.append_block_params_for_function_params(first);
+        self.b.switch_to_block(first);
+        self.b.seal_block(first);
+        let params = self.b.block_params(first);
+        let arg = params[1];
+        self.state = params[0];
+        let ids: Vec<BlockId> = (0..self.unit.blocks.len() as u32)
+            .map(BlockId)
+            .filter(|b| self.unit.blocks[b.0 as usize].entry)
+            .collect();
+        let doors: Vec<ir::Block> = ids.iter().map(|_| self.b.create_block()).collect();
+        self.dispatch(arg, &doors);
+        for (&id, &door) in ids.iter().zip(&doors) {
+            self.b.switch_to_block(door);
+            self.b.seal_block(door);
+            self.door(id);
+        }
+    }
+
+    /// Jumps to `doors[arg]`; any other `arg` means the first.
+    fn dispatch(&mut self, arg: ir::Value, doors: &[ir::Block]) {
+        if doors.len() > ENTRY_CHAIN {
+            let n = doors.len() as i64;
+            let small = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, arg, n);
+            let zero = self.i64(0);
+            let index = self.b.ins().select(small, arg, zero);
+            let index = self.b.ins().ireduce(types::I32, index);
+            let pool = &mut self.b.func.dfg.value_lists;
+            let call = |b: ir::Block, p: &mut ir::ValueListPool| {
+                ir::BlockCall::new(b, std::iter::empty::<BlockArg>(), p)
+            };
+            let table: Vec<_> = doors.iter().map(|&d| call(d, pool)).collect();
+            let data = JumpTableData::new(call(doors[0], pool), &table);
+            let table = self.b.create_jump_table(data);
+            self.b.ins().br_table(index, table);
+            return;
+        }
+        for (i, &door) in doors.iter().enumerate().skip(1) {
+            let next = self.b.create_block();
+            let hit = self.b.ins().icmp_imm_u(IntCC::Equal, arg, i as i64);
+            self.b.ins().brif(hit, door, &[], next, &[]);
+            self.b.seal_block(next);
+            self.b.switch_to_block(next);
+        }
+        self.b.ins().jump(doors[0], &[]);
+    }
+
+    fn door(&mut self, id: BlockId) {
+        let i = id.0 as usize;
+        let pc = self.unit.blocks[i].pc;
+        self.out.entries.push(pc);
+        self.cur.fill(None);
+        self.cur_flags = None;
+        self.defined = Default::default();
+        self.dirty = Default::default();
+        self.set_pc(pc);
+        if self.opts.poll && !self.flow.header[i] {
+            self.poll(pc);
+        }
+        self.load_slots(self.flow.live_in[i]);
+        self.define_vars();
+        let body = self.blocks[i].0;
+        self.b.ins().jump(body, &[]);
+        self.edge_emitted(id);
+    }
+
+    /// Leaves with `EXIT_STOP` if the runtime asked for it. The load is atomic: the optimiser may neither merge it with an
+    /// earlier poll nor move guest loads across it, which also keeps a guest's spin loop loading.
+    pub(super) fn poll(&mut self, pc: u64) {
+        let off = offset_of!(FrameHeader, stop) as u64;
+        let addr = match off {
+            0 => self.state,
+            _ => self.b.ins().iadd_imm_u(self.state, off as i64),
+        };
+        let flags = MemFlagsData::trusted();
+        let stop = self.b.ins().atomic_load(types::I32, flags, addr);
+        self.touch_dirty();
+        let (cold, cont) = self.split(stop);
+        self.b.switch_to_block(cold);
+        self.store_dirty();
+        self.store_pc(pc);
+        self.leave(EXIT_STOP);
+        self.b.seal_block(cont);
+        self.b.switch_to_block(cont);
+    }
+
+    /// Returns a code to the runtime, through one block for the whole unit.
+    pub(super) fn leave(&mut self, code: u64) {
+        let block = match self.leave {
+            Some(b) => b,
+            None => {
+                let b = self.b.create_block();
+                self.b.set_cold_block(b);
+                self.b.append_block_param(b, types::I64);
+                *self.leave.insert(b)
+            }
+        };
+        let code = self.i64(code);
+        self.b.ins().jump(block, &[BlockArg::Value(code)]);
+    }
+
+    pub(super) fn finish_leave(&mut self) {
+        if let Some(b) = self.leave {
+            self.b.switch_to_block(b);
+            let code = self.b.block_params(b)[0];
+            self.b.ins().return_(&[code]);
+            self.b.seal_block(b);
+        }
+    }
+
+    pub(super) fn exit(&mut self, blk: &Block) {
+        match blk.exit {
+            Exit::Goto {
+                dest: Dest::Block(id),
+                ..
+            } => {
+                self.define_vars();
+                let to = self.blocks[id.0 as usize].0;
+                self.b.ins().jump(to, &[]);
+                self.edge_emitted(id);
+            }
+            Exit::Goto {
+                dest: Dest::Pc(pc), ..
+            } => self.direct(pc),
+            Exit::Branch { cond, taken, fall } => self.branch(cond, taken, fall),
+            Exit::Indirect { target, .. } => self.indirect(target),
+            Exit::Trap { kind, pc } => {
+                self.store_dirty();
+                self.store_pc(pc);
+                let code = self.i64(encode_trap(kind));
+                self.store_frame(code, offset_of!(FrameHeader, trap) as i32);
+                self.leave(EXIT_TRAP);
+            }
+        }
+    }
+
+    fn branch(&mut self, cond: metaphrase_ir::Value, taken: Dest, fall: Dest) {
+        let c = match self.val(cond) {
+            Ok(c) => c,
+            Err(_) => self.iconst(types::I8, 0),
+        };
+        self.define_vars();
+        self.touch_dirty();
+        let loops = |d: &Dest| matches!(d, Dest::Block(b) if self.flow.header[b.0 as usize]);
+        let cold = [loops(&fall), loops(&taken)];
+        let mut leaving = Vec::new();
+        let mut to = [self.blocks[0].0; 2];
+        for (i, d) in [taken, fall].into_iter().enumerate() {
+            to[i] = match d {
+                Dest::Block(id) => self.blocks[id.0 as usize].0,
+                Dest::Pc(pc) => {
+                    let b = self.b.create_block();
+                    if cold[i] {
+                        self.b.set_cold_block(b);
+                    }
+                    leaving.push((b, pc));
+                    b
+                }
+            };
+        }
+        self.b.ins().brif(c, to[0], &[], to[1], &[]);
+        for d in [taken, fall] {
+            if let Dest::Block(id) = d {
+                self.edge_emitted(id);
+            }
+        }
+        for (b, pc) in leaving {
+            self.b.seal_block(b);
+            self.b.switch_to_block(b);
+            self.direct(pc);
+        }
+    }
+
+    /// A chained exit: tail-jump through the exit's slot.
+    fn direct(&mut self, pc: u64) {
+        self.store_dirty();
+        let n = self.out.slots.len() as u32;
+        let index = *self.slot_index.entry(pc).or_insert(n);
+        if index == n {
+            self.out.slots.push(pc);
+        }
+        let offset = index as i64 * size_of::<ChainSlot>() as i64;
+        let name = self
+            .b
+            .func
+            .declare_imported_user_function(SLOTS_NAME.clone());
+        let gv = self.b.create_global_value(GlobalValueData::Symbol {
+            name: ExternalName::user(name),
+            offset: offset.into(),
+            colocated: true,
+            tls: false,
+        });
+        let slot = self.b.ins().symbol_value(types::I64, gv);
+        let code = self.b.ins().load(
+            types::I64,
+            MemFlagsData::trusted(),
+            slot,
+            offset_of!(ChainSlot, code) as i32,
+        );
+        let (tail, state) = (self.tail, self.state);
+        self.b
+            .ins()
+            .return_call_indirect(tail, code, &[state, slot]);
+    }
+
+    /// An indirect branch: look in the jump cache, else ask the dispatcher.
+    fn indirect(&mut self, target: metaphrase_ir::Value) {
+        let pc = match self.val(target) {
+            Ok(v) => v,
+            Err(_) => self.i64(0),
+        };
+        debug_assert_eq!(clif_ty(Type::I64), types::I64);
+        self.store_dirty();
+        let cache = self.load_frame(types::I64, offset_of!(FrameHeader, jump_cache) as i32);
+        // (pc >> 2) & (N - 1), times the size of an entry.
+        let size = size_of::<JumpEntry>() as i64;
+        let scaled = self.b.ins().ishl_imm_u(pc, size.trailing_zeros() as i64 - 2);
+        let at = self
+            .b
+            .ins()
+            .band_imm_u(scaled, (JUMP_ENTRIES as i64 - 1) * size);
+        let entry = self.b.ins().iadd(cache, at);
+        let flags = MemFlagsData::trusted();
+        let tag = self
+            .b
+            .ins()
+            .load(types::I64, flags, entry, offset_of!(JumpEntry, pc) as i32);
+        let miss = self.b.ins().icmp(IntCC::NotEqual, tag, pc);
+        let (cold, cont) = self.split(miss);
+        self.b.switch_to_block(cold);
+        self.store_pc_value(pc);
+        self.leave(EXIT_LOOKUP);
+        self.b.seal_block(cont);
+        self.b.switch_to_block(cont);
+        let code = self.b.ins().load(
+            types::I64,
+            flags,
+            entry,
+            offset_of!(JumpEntry, code) as i32,
+        );
+        let zero = self.i64(0);
+        let (tail, state) = (self.tail, self.state);
+        self.b
+            .ins()
+            .return_call_indirect(tail, code, &[state, zero]);
+    }
+}

@@ -1,0 +1,191 @@
+//! Guest-state slots: values in variables while cached, loads and stores on the frame otherwise.
+
+use super::flags::FlagsVal;
+use super::{Lower, clif_ty};
+use crate::abi::HEADER_SIZE;
+use crate::emit::CompileError;
+use crate::flow::{Kind, SlotSet};
+use cranelift_codegen::ir::{self, InstBuilder, types};
+use metaphrase_ir::{Inst, Slot, SlotInfo, Type, Value};
+
+impl Lower<'_> {
+    fn frame_offset(row: &SlotInfo) -> i32 {
+        (HEADER_SIZE + row.offset) as i32
+    }
+
+    pub(super) fn load_frame(&mut self, ty: ir::Type, offset: i32) -> ir::Value {
+        let (flags, state) = (self.frame, self.state);
+        self.b.ins().load(ty, flags, state, offset)
+    }
+
+    pub(super) fn store_frame(&mut self, v: ir::Value, offset: i32) {
+        let (flags, state) = (self.frame, self.state);
+        self.b.ins().store(flags, v, state, offset);
+    }
+
+    /// `Get`.
+    pub(super) fn get(&mut self, v: Value, inst: &Inst) -> Option<ir::Value> {
+        let slot = Slot(inst.imm as u16);
+        let row = self.unit.slots.get(slot);
+        match self.map.dense(slot) {
+            Some(_) if row.ty == Type::Flags => {
+                let f = self.current_flags();
+                self.flags.insert(v.0, f);
+                None
+            }
+            Some(d) => Some(self.current(d)),
+            None if row.ty == Type::Flags => {
+                let f = self.load_flags(row);
+                self.flags.insert(v.0, f);
+                None
+            }
+            None => Some(self.load_frame(clif_ty(row.ty), Self::frame_offset(row))),
+        }
+    }
+
+    /// `Set`.
+    pub(super) fn set(&mut self, inst: &Inst) -> Result<(), CompileError> {
+        let slot = Slot(inst.imm as u16);
+        let row = self.unit.slots.get(slot);
+        self.flush_pad();
+        let Some(d) = self.map.dense(slot) else {
+            if row.ty == Type::Flags {
+                let f = self.flags_val(inst.args[0])?;
+                self.store_flags(row, f);
+            } else {
+                let v = self.val(inst.args[0])?;
+                self.store_frame(v, Self::frame_offset(row));
+            }
+            return Ok(());
+        };
+        if row.ty == Type::Flags {
+            self.cur_flags = Some(self.flags_val(inst.args[0])?);
+        } else {
+            self.cur[d] = Some(self.val(inst.args[0])?);
+        }
+        self.defined.insert(d);
+        self.dirty.insert(d);
+        Ok(())
+    }
+
+    /// Current value of a cached slot that is not the flags.
+    fn current(&mut self, d: usize) -> ir::Value {
+        if let Some(v) = self.cur[d] {
+            return v;
+        }
+        let v = self.b.use_var(self.vars[d][0]);
+        self.cur[d] = Some(v);
+        v
+    }
+
+    /// Current flags of the (cached) flags slot.
+    fn current_flags(&mut self) -> FlagsVal {
+        if let Some(f) = self.cur_flags {
+            return f;
+        }
+        let d = self
+            .map
+            .rows
+            .iter()
+            .position(|r| r.ty == Type::Flags)
+            .unwrap_or(0);
+        let [k, a, b] = self.vars[d];
+        let (a, b) = (self.b.use_var(a), self.b.use_var(b));
+        let f = match self.cur_kind {
+            Kind::Known(kind) => self.typed_flags(kind, a, b),
+            _ => FlagsVal::Dyn(self.b.use_var(k), a, b),
+        };
+        self.cur_flags = Some(f);
+        f
+    }
+
+    fn load_flags(&mut self, row: &SlotInfo) -> FlagsVal {
+        let o = Self::frame_offset(row);
+        let k = self.load_frame(types::I64, o);
+        let a = self.load_frame(types::I64, o + 8);
+        let b = self.load_frame(types::I64, o + 16);
+        FlagsVal::Dyn(k, a, b)
+    }
+
+    fn store_flags(&mut self, row: &SlotInfo, f: FlagsVal) {
+        let o = Self::frame_offset(row);
+        let (k, a, b) = self.triple(f);
+        self.store_frame(k, o);
+        self.store_frame(a, o + 8);
+        self.store_frame(b, o + 16);
+    }
+
+    /// Writes the dirty slots to the frame; what is dirty does not change (the path being emitted may be a side exit).
+    pub(super) fn store_dirty(&mut self) {
+        for d in self.dirty.iter() {
+            let row = self.map.rows[d];
+            if row.ty == Type::Flags {
+                let f = self.current_flags();
+                self.store_flags(row, f);
+            } else {
+                let v = self.current(d);
+                self.store_frame(v, Self::frame_offset(row));
+            }
+        }
+    }
+
+    /// Makes sure that the values of dirty slots exist before control flow splits.
+    pub(super) fn touch_dirty(&mut self) {
+        for d in self.dirty.iter() {
+            if self.map.rows[d].ty == Type::Flags {
+                self.current_flags();
+            } else {
+                self.current(d);
+            }
+        }
+    }
+
+    /// Reads slots from the frame into variables (at an entry, or after a call that may have changed them).
+    pub(super) fn load_slots(&mut self, set: SlotSet) {
+        for d in set.iter() {
+            let Some(row) = self.map.rows.get(d).copied() else {
+                break;
+            };
+            let o = Self::frame_offset(row);
+            if row.ty == Type::Flags {
+                let f = self.load_flags(row);
+                self.cur_flags = Some(f);
+            } else {
+                let v = self.load_frame(clif_ty(row.ty), o);
+                self.cur[d] = Some(v);
+            }
+            self.defined.insert(d);
+        }
+    }
+
+    /// Hands the values of slots set in this block to their variables.
+    pub(super) fn define_vars(&mut self) {
+        for d in self.defined.iter() {
+            let Some(row) = self.map.rows.get(d) else {
+                break;
+            };
+            let vars = self.vars[d];
+            if row.ty == Type::Flags {
+                if let Some(f) = self.cur_flags {
+                    let (k, a, b) = self.triple(f);
+                    self.b.def_var(vars[0], k);
+                    self.b.def_var(vars[1], a);
+                    self.b.def_var(vars[2], b);
+                }
+            } else if let Some(v) = self.cur[d] {
+                self.b.def_var(vars[0], v);
+            }
+        }
+    }
+
+    /// Stores a guest pc to the frame.
+    pub(super) fn store_pc(&mut self, pc: u64) {
+        let v = self.i64(pc);
+        self.store_pc_value(v);
+    }
+
+    /// The same with a computed address.
+    pub(super) fn store_pc_value(&mut self, v: ir::Value) {
+        self.store_frame(v, (HEADER_SIZE + self.pc_offset) as i32);
+    }
+}

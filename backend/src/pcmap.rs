@@ -1,0 +1,308 @@
+//! From host code back to guest instructions: the pc map, and the recovery of landing pads from finished code.
+//!
+//! Lowering gives every guest access and every pad check a source location of its own. Once the code exists,
+//! [`recover`] finds for each access (a trap record of Cranelift's at its host instruction) the check that owns it, a
+//! `test; jz cold` pair, turns the pair into a NOP and records where the cold block begins. Where the register allocator placed
+//! moves between access and check, those have to run first: they are copied into a thunk behind the code that then jumps to the
+//! cold block. Other accesses of the same pad are left out of the copy.
+//!
+//! Invariant: every access in the code has a fault site, or compilation fails.
+
+use crate::emit::{CompileError, FaultSite};
+use crate::lower::GUEST_ACCESS;
+use cranelift_codegen::{Final, MachBufferFinalized};
+use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
+
+/// Meaning of a source location.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Loc {
+    /// Code of the guest instruction at this address.
+    Pc(u64),
+    /// A guest memory access.
+    Access {
+        /// Guest instruction.
+        pc: u64,
+        /// Pad that owns it.
+        pad: u32,
+    },
+    /// The check of a pad.
+    Check {
+        /// The pad.
+        pad: u32,
+    },
+}
+
+/// Host code ranges and the guest instructions they belong to.
+#[derive(Clone, Debug, Default)]
+pub struct PcMap {
+    /// `(start offset, guest pc)`, ascending; each range reaches to the next start.
+    pub ranges: Vec<(u32, u64)>,
+}
+
+impl PcMap {
+    /// Guest instruction at a host offset.
+    pub fn pc_at(&self, offset: u32) -> Option<u64> {
+        let i = self.ranges.partition_point(|r| r.0 <= offset);
+        Some(self.ranges.get(i.checked_sub(1)?)?.1)
+    }
+}
+
+/// What [`recover`] found.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// By ascending access offset.
+    pub faults: Vec<FaultSite>,
+    /// The pc map.
+    pub pcmap: PcMap,
+    /// Sites that needed a thunk.
+    pub thunks: u32,
+}
+
+struct Range {
+    start: u32,
+    end: u32,
+    loc: Loc,
+}
+
+/// A located check: its `test` begins at `start`; the cold block at `cold`.
+#[derive(Clone, Copy)]
+struct Check {
+    start: u32,
+    cold: u32,
+}
+
+/// Finds the pads of `code` (as emitted) and patches it.
+pub fn recover(
+    code: &mut Vec<u8>,
+    buffer: &MachBufferFinalized<Final>,
+    locs: &[Loc],
+) -> Result<Recovered, CompileError> {
+    let ranges: Vec<Range> = buffer
+        .get_srclocs_sorted()
+        .iter()
+        .filter(|s| !s.loc.is_default() && s.end > s.start)
+        .filter_map(|s| {
+            let loc = *locs.get(s.loc.bits() as usize)?;
+            Some(Range {
+                start: s.start,
+                end: s.end,
+                loc,
+            })
+        })
+        .collect();
+    let mut out = Recovered {
+        pcmap: pc_map(&ranges),
+        ..Recovered::default()
+    };
+    let checks = find_checks(code, &ranges)?;
+    let mut sites = Vec::new();
+    for t in buffer.traps().iter().filter(|t| t.code == GUEST_ACCESS) {
+        let i = ranges.partition_point(|r| r.start <= t.offset);
+        match i.checked_sub(1).map(|i| &ranges[i]) {
+            Some(Range {
+                end,
+                loc: Loc::Access { pc, pad },
+                ..
+            }) if t.offset < *end => sites.push((t.offset, *pc, *pad)),
+            _ => return Err(bad(code, t.offset, "an access has no source location")),
+        }
+    }
+    sites.sort_unstable();
+    if !checks.is_empty() {
+        let body = code.len();
+        for k in 0..sites.len() {
+            let (access_offset, guest_pc, pad) = sites[k];
+            let check = checks.get(pad as usize).copied().flatten();
+            let check = check.ok_or_else(|| bad(code, access_offset, "its check is missing"))?;
+            let moves = moves_between(code, body, &sites, k, check)?;
+            let landing_offset = match moves.is_empty() {
+                true => check.cold,
+                false => {
+                    out.thunks += 1;
+                    thunk(code, &moves, check.cold)
+                }
+            };
+            out.faults.push(FaultSite {
+                access_offset,
+                landing_offset,
+                guest_pc,
+            });
+        }
+    }
+    Ok(out)
+}
+
+fn bad(code: &[u8], offset: u32, what: &str) -> CompileError {
+    let at = decode(code, offset);
+    CompileError::Pad(format!("{what} (host offset {offset:#x}: {at})"))
+}
+
+fn decode(code: &[u8], offset: u32) -> Instruction {
+    let bytes = code.get(offset as usize..).unwrap_or(&[]);
+    Decoder::with_ip(64, bytes, offset as u64, DecoderOptions::NONE).decode()
+}
+
+fn pc_map(ranges: &[Range]) -> PcMap {
+    let mut m = PcMap::default();
+    for r in ranges {
+        let pc = match r.loc {
+            Loc::Pc(pc) | Loc::Access { pc, .. } => pc,
+            Loc::Check { .. } => continue,
+        };
+        if m.ranges.last().is_none_or(|l| l.1 != pc) {
+            m.ranges.push((r.start, pc));
+        }
+    }
+    m
+}
+
+/// Locates every check and overwrites it with NOPs. Indexed by pad.
+fn find_checks(code: &mut [u8], ranges: &[Range]) -> Result<Vec<Option<Check>>, CompileError> {
+    let mut checks: Vec<Option<Check>> = Vec::new();
+    for r in ranges {
+        let Loc::Check { pad } = r.loc else { continue };
+        let (check, end) = parse_check(code, r)?;
+        let pad = pad as usize;
+        if checks.len() <= pad {
+            checks.resize(pad + 1, None);
+        }
+        if checks[pad].replace(check).is_some() {
+            return Err(bad(code, r.start, "a check was duplicated"));
+        }
+        fill_nops(&mut code[check.start as usize..end as usize]);
+    }
+    Ok(checks)
+}
+
+/// Reads `[reload of the state pointer]; test r, r; jz cold`. Also returns the end of the pair.
+fn parse_check(code: &[u8], r: &Range) -> Result<(Check, u32), CompileError> {
+    let mut at = r.start;
+    let test = loop {
+        let i = decode(code, at);
+        match i.mnemonic() {
+            Mnemonic::Test | Mnemonic::Cmp => break at,
+            Mnemonic::Mov if at < r.end => at += i.len() as u32,
+            _ => return Err(bad(code, at, "a check has an unknown form")),
+        }
+    };
+    at += decode(code, test).len() as u32;
+    let j = decode(code, at);
+    at += j.len() as u32;
+    let cold = match j.code() {
+        Code::Je_rel32_64 | Code::Je_rel8_64 => j.near_branch_target() as u32,
+        Code::Jne_rel32_64 | Code::Jne_rel8_64 => {
+            let jmp = decode(code, at);
+            let what = match jmp.mnemonic() {
+                Mnemonic::Jmp => "a check is inverted",
+                _ => "a cold block is in line",
+            };
+            return Err(bad(code, at, what));
+        }
+        _ => return Err(bad(code, at, "a check has an unknown branch")),
+    };
+    Ok((Check { start: test, cold }, at))
+}
+
+fn fill_nops(mut b: &mut [u8]) {
+    const LONG: [u8; 9] = [0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0];
+    const NOPS: [&[u8]; 9] = [
+        &[0x90],
+        &[0x66, 0x90],
+        &[0x0f, 0x1f, 0x00],
+        &[0x0f, 0x1f, 0x40, 0x00],
+        &[0x0f, 0x1f, 0x44, 0x00, 0x00],
+        &[0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00],
+        &[0x0f, 0x1f, 0x80, 0, 0, 0, 0],
+        &[0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+        &LONG,
+    ];
+    while !b.is_empty() {
+        let n = b.len().min(9);
+        let (head, rest) = b.split_at_mut(n);
+        head.copy_from_slice(NOPS[n - 1]);
+        b = rest;
+    }
+}
+
+/// Instructions between access `k` and its check that must run before the cold block: everything but other accesses of the
+/// pad and the inside of an atomic loop.
+fn moves_between(
+    code: &[u8],
+    body: usize,
+    sites: &[(u32, u64, u32)],
+    k: usize,
+    check: Check,
+) -> Result<Vec<Instruction>, CompileError> {
+    let (access, _, pad) = sites[k];
+    let mut moves = Vec::new();
+    let first = decode(&code[..body], access);
+    let mut at = access + first.len() as u32;
+    if at > check.start {
+        return Err(bad(code, access, "its check comes first"));
+    }
+    let mut next = k + 1;
+    while at < check.start {
+        let i = decode(&code[..body], at);
+        let own = sites.get(next).is_some_and(|s| s.0 == at);
+        if own {
+            if sites[next].2 != pad {
+                return Err(bad(code, at, "another pad's access is in between"));
+            }
+            next += 1;
+        } else if i.is_jcc_short_or_near() {
+            // The loop of an atomic sequence: what was collected is its inside.
+            if i.near_branch_target() as u32 > at {
+                return Err(bad(code, at, "a branch is in between"));
+            }
+            moves.clear();
+        } else if changes_flow(&i) || writes_memory(&i) {
+            return Err(bad(code, at, "an instruction that cannot be copied is in between"));
+        } else if i.mnemonic() != Mnemonic::Nop {
+            moves.push(i);
+        }
+        at += i.len() as u32;
+    }
+    match at == check.start {
+        true => Ok(moves),
+        false => Err(bad(code, at, "its check is not aligned with the instructions")),
+    }
+}
+
+fn changes_flow(i: &Instruction) -> bool {
+    i.is_jmp_short_or_near()
+        || i.is_jmp_near_indirect()
+        || i.is_call_near()
+        || i.is_call_near_indirect()
+        || matches!(i.mnemonic(), Mnemonic::Ret | Mnemonic::Ud2 | Mnemonic::INVALID)
+}
+
+/// Whether an instruction writes memory outside the host stack frame.
+fn writes_memory(i: &Instruction) -> bool {
+    i.op_count() > 0
+        && i.op0_kind() == OpKind::Memory
+        && !matches!(i.mnemonic(), Mnemonic::Cmp | Mnemonic::Test)
+        && !matches!(i.memory_base(), Register::RSP | Register::RBP)
+}
+
+/// Appends copies of `moves` and a jump to `cold`; returns the thunk's offset.
+fn thunk(code: &mut Vec<u8>, moves: &[Instruction], cold: u32) -> u32 {
+    let start = code.len();
+    for i in moves {
+        let (from, to) = (i.ip() as usize, code.len());
+        code.extend_from_within(from..from + i.len());
+        if i.is_ip_rel_memory_operand() {
+            // The displacement is relative to the instruction's own end.
+            let mut d = Decoder::with_ip(64, &code[from..], from as u64, DecoderOptions::NONE);
+            let again = d.decode();
+            let field = to + d.get_constant_offsets(&again).displacement_offset();
+            let mut disp = [0; 4];
+            disp.copy_from_slice(&code[field..field + 4]);
+            let disp = i32::from_le_bytes(disp) - (to as i32 - from as i32);
+            code[field..field + 4].copy_from_slice(&disp.to_le_bytes());
+        }
+    }
+    code.push(0xe9); // jmp rel32
+    let next = code.len() as i64 + 4;
+    code.extend(((cold as i64 - next) as i32).to_le_bytes());
+    start as u32
+}
