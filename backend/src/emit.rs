@@ -216,16 +216,18 @@ impl Compiler {
         lowered: lower::Lowered,
         clif: Option<String>,
     ) -> Result<CompiledUnit, CompileError> {
-        let compiled = self
-            .ctx
-            .compile(&*self.isa, &mut self.plane)
-            .map_err(|e| match e.inner {
-                CodegenError::CodeTooLarge | CodegenError::ImplLimitExceeded => CompileError::Limit,
-                CodegenError::Verifier(v) => {
-                    CompileError::Host(format!("{v}\n{}", e.func.display()))
-                }
-                other => CompileError::Host(other.to_string()),
-            })?;
+        let compiled =
+            self.ctx
+                .compile(&*self.isa, &mut self.plane)
+                .map_err(|e| match e.inner {
+                    CodegenError::CodeTooLarge | CodegenError::ImplLimitExceeded => {
+                        CompileError::Limit
+                    }
+                    CodegenError::Verifier(v) => {
+                        CompileError::Host(format!("{v}\n{}", e.func.display()))
+                    }
+                    other => CompileError::Host(other.to_string()),
+                })?;
         let buffer = &compiled.buffer;
         let mut relocs = Vec::with_capacity(buffer.relocs().len());
         for r in buffer.relocs() {

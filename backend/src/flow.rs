@@ -62,11 +62,8 @@ impl SlotMap {
         };
         for r in table.rows {
             let take = r.cached && m.rows.len() < 128;
-            m.dense.push(if take {
-                m.rows.len() as u8
-            } else {
-                NOT_CACHED
-            });
+            m.dense
+                .push(if take { m.rows.len() as u8 } else { NOT_CACHED });
             if take {
                 m.rows.push(r);
             }
@@ -273,10 +270,7 @@ impl Flow {
                 continue;
             }
             mark[e as usize] = Mark::Open;
-            stack.push((
-                BlockId(e),
-                successors(&unit.blocks[e as usize]).collect(),
-            ));
+            stack.push((BlockId(e), successors(&unit.blocks[e as usize]).collect()));
             while let Some((b, todo)) = stack.last_mut() {
                 let b = *b;
                 let Some(s) = todo.pop() else {

@@ -256,7 +256,11 @@ fn moves_between(
             }
             moves.clear();
         } else if changes_flow(&i) || writes_memory(&i) {
-            return Err(bad(code, at, "an instruction that cannot be copied is in between"));
+            return Err(bad(
+                code,
+                at,
+                "an instruction that cannot be copied is in between",
+            ));
         } else if i.mnemonic() != Mnemonic::Nop {
             moves.push(i);
         }
@@ -264,7 +268,11 @@ fn moves_between(
     }
     match at == check.start {
         true => Ok(moves),
-        false => Err(bad(code, at, "its check is not aligned with the instructions")),
+        false => Err(bad(
+            code,
+            at,
+            "its check is not aligned with the instructions",
+        )),
     }
 }
 
@@ -273,7 +281,10 @@ fn changes_flow(i: &Instruction) -> bool {
         || i.is_jmp_near_indirect()
         || i.is_call_near()
         || i.is_call_near_indirect()
-        || matches!(i.mnemonic(), Mnemonic::Ret | Mnemonic::Ud2 | Mnemonic::INVALID)
+        || matches!(
+            i.mnemonic(),
+            Mnemonic::Ret | Mnemonic::Ud2 | Mnemonic::INVALID
+        )
 }
 
 /// Whether an instruction writes memory outside the host stack frame.

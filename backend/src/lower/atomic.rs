@@ -75,10 +75,7 @@ impl Lower<'_> {
         let flags = self.guest;
         self.flush_pad();
         self.begin_access();
-        let old = self
-            .b
-            .ins()
-            .atomic_rmw(sized(m.size), flags, op, addr, v);
+        let old = self.b.ins().atomic_rmw(sized(m.size), flags, op, addr, v);
         self.end_access();
         self.flush_pad();
         Ok(self.old(inst.ty, old))

@@ -234,7 +234,10 @@ impl Lower<'_> {
         let cache = self.load_frame(types::I64, offset_of!(FrameHeader, jump_cache) as i32);
         // (pc >> 2) & (N - 1), times the size of an entry.
         let size = size_of::<JumpEntry>() as i64;
-        let scaled = self.b.ins().ishl_imm_u(pc, size.trailing_zeros() as i64 - 2);
+        let scaled = self
+            .b
+            .ins()
+            .ishl_imm_u(pc, size.trailing_zeros() as i64 - 2);
         let at = self
             .b
             .ins()
@@ -252,12 +255,10 @@ impl Lower<'_> {
         self.leave(EXIT_LOOKUP);
         self.b.seal_block(cont);
         self.b.switch_to_block(cont);
-        let code = self.b.ins().load(
-            types::I64,
-            flags,
-            entry,
-            offset_of!(JumpEntry, code) as i32,
-        );
+        let code = self
+            .b
+            .ins()
+            .load(types::I64, flags, entry, offset_of!(JumpEntry, code) as i32);
         let zero = self.i64(0);
         let (tail, state) = (self.tail, self.state);
         self.b

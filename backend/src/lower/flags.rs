@@ -99,12 +99,7 @@ impl Lower<'_> {
     }
 
     /// Operands from I64 variables, typed by kind.
-    pub(super) fn typed_flags(
-        &mut self,
-        kind: FlagsKind,
-        a: ir::Value,
-        b: ir::Value,
-    ) -> FlagsVal {
+    pub(super) fn typed_flags(&mut self, kind: FlagsKind, a: ir::Value, b: ir::Value) -> FlagsVal {
         use FlagsKind::*;
         let mut conv = |v: ir::Value| match kind {
             Sub64 | Add64 | Logic64 => v,
@@ -187,7 +182,12 @@ impl Lower<'_> {
             }
             _ => {
                 let mut bits = self.iconst(types::I32, 0);
-                for (cc, shift) in [(Cond::Mi, 31), (Cond::Eq, 30), (Cond::Cs, 29), (Cond::Vs, 28)] {
+                for (cc, shift) in [
+                    (Cond::Mi, 31),
+                    (Cond::Eq, 30),
+                    (Cond::Cs, 29),
+                    (Cond::Vs, 28),
+                ] {
                     let h = self.holds(cc, f)?;
                     let h = self.b.ins().uextend(types::I32, h);
                     let h = self.b.ins().ishl_imm_u(h, shift);

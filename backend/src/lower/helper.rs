@@ -30,7 +30,8 @@ const AREA_SIZE: u32 = 96;
 
 fn sig(cc: CallConv, params: usize, returns: bool) -> Signature {
     let mut s = Signature::new(cc);
-    s.params.extend((0..params).map(|_| AbiParam::new(types::I64)));
+    s.params
+        .extend((0..params).map(|_| AbiParam::new(types::I64)));
     if returns {
         s.returns.push(AbiParam::new(types::I64));
     }
@@ -59,7 +60,9 @@ impl Lower<'_> {
     fn table(&mut self, index: usize) -> ir::Value {
         let flags = MemFlagsData::trusted();
         let table = self.load_frame(types::I64, offset_of!(FrameHeader, helpers) as i32);
-        self.b.ins().load(types::I64, flags, table, 8 * index as i32)
+        self.b
+            .ins()
+            .load(types::I64, flags, table, 8 * index as i32)
     }
 
     /// Calls a built-in that takes plain words after the state pointer and returns one.
@@ -160,7 +163,12 @@ impl Lower<'_> {
         }
         let imm = match inst.op.info().imm {
             ImmFmt::ConstPool => {
-                let c = self.unit.consts.get(inst.imm as usize).copied().unwrap_or(0);
+                let c = self
+                    .unit
+                    .consts
+                    .get(inst.imm as usize)
+                    .copied()
+                    .unwrap_or(0);
                 let c = self.vconst(c);
                 self.b.ins().store(flags, c, base, AREA_CONST);
                 self.b.ins().iadd_imm_u(base, AREA_CONST as i64)

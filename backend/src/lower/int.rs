@@ -164,12 +164,7 @@ impl Lower<'_> {
 
     fn udiv(&mut self, ty: ir::Type, a: ir::Value, b: ir::Value) -> ir::Value {
         let zero = self.b.ins().icmp_imm_u(IntCC::Equal, b, 0);
-        self.join(
-            ty,
-            zero,
-            |l| l.iconst(ty, 0),
-            |l| l.b.ins().udiv(a, b),
-        )
+        self.join(ty, zero, |l| l.iconst(ty, 0), |l| l.b.ins().udiv(a, b))
     }
 
     /// Division by 0 and by -1 (where MIN / -1 would trap) are out of line.
