@@ -45,6 +45,8 @@ pub fn table() -> Vec<u64> {
         t.push(match b {
             Builtin::Eval => eval as *const () as u64,
             Builtin::Nzcv => nzcv as *const () as u64,
+            // Generated code: the owner of the stubs (`backend::stubs`) puts its address here before tier 1 runs.
+            Builtin::EvalCold => 0,
         });
     }
     t
@@ -113,11 +115,15 @@ extern "C" fn eval(state: *mut u8, packed: u64, imm: u64, args: *const [u128; 4]
     let ty = |b: u64| Type::ALL[(b & 0xff) as usize % Type::ALL.len()];
     let (res, arg0) = (ty(packed >> 16), ty(packed >> 24));
     let pooled = op.info().imm == metaphrase_ir::ops::ImmFmt::ConstPool;
+    let mut operands = [Value::NONE; 4];
+    if arg0 != Type::Void {
+        operands[0] = Value(0);
+    }
     let inst = Inst {
         op,
         ty: res,
         aux: (packed >> 32) as u32,
-        args: [Value::NONE; 4],
+        args: operands,
         imm: if pooled { 0 } else { imm },
     };
     // SAFETY: the back end passes the address of a 16-byte constant for these ops and of four 16-byte arguments.

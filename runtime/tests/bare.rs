@@ -38,15 +38,32 @@ impl Environment for Bare {
 
 fn build(cc: &str, scale: u32, out: &Path) -> bool {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/bare.c");
-    let args = ["-O2", "-static", "-nostdlib", "-fno-stack-protector", "-fno-builtin", "-ffp-contract=off", "-w"];
-    let run = Command::new(cc).args(args).arg(format!("-DSCALE={scale}")).arg("-o").arg(out).arg(src).status();
+    let args = [
+        "-O2",
+        "-static",
+        "-nostdlib",
+        "-fno-stack-protector",
+        "-fno-builtin",
+        "-ffp-contract=off",
+        "-w",
+    ];
+    let run = Command::new(cc)
+        .args(args)
+        .arg(format!("-DSCALE={scale}"))
+        .arg("-o")
+        .arg(out)
+        .arg(src)
+        .status();
     match run {
         Ok(s) => {
             assert!(s.success(), "{cc} failed");
             true
         }
         Err(_) => {
-            assert!(std::env::var_os("METAPHRASE_REQUIRE_ORACLES").is_none(), "{cc} is missing");
+            assert!(
+                std::env::var_os("METAPHRASE_REQUIRE_ORACLES").is_none(),
+                "{cc} is missing"
+            );
             eprintln!("SKIPPED: {cc} is missing");
             false
         }
@@ -63,11 +80,23 @@ fn load(elf: &[u8]) -> (u64, (u64, u64)) {
         if elf[p] != 1 {
             continue;
         }
-        let (off, va, filesz, memsz) = (u64at(p + 8) as usize, u64at(p + 16), u64at(p + 32) as usize, u64at(p + 40));
+        let (off, va, filesz, memsz) = (
+            u64at(p + 8) as usize,
+            u64at(p + 16),
+            u64at(p + 32) as usize,
+            u64at(p + 40),
+        );
         let (start, end) = (va & !0xfff, (va + memsz).next_multiple_of(4096));
         // SAFETY: fresh memory at the guest's link address, below anything of the host's.
         unsafe {
-            let p = libc::mmap(start as *mut _, (end - start) as usize, 3, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED, -1, 0);
+            let p = libc::mmap(
+                start as *mut _,
+                (end - start) as usize,
+                3,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED,
+                -1,
+                0,
+            );
             assert_eq!(p as u64, start);
             std::ptr::copy_nonoverlapping(elf[off..].as_ptr(), va as *mut u8, filesz);
         }
@@ -80,13 +109,19 @@ fn load(elf: &[u8]) -> (u64, (u64, u64)) {
 
 fn run_guest(jit: JitMode, threshold: u32, scale: u32) {
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let (guest, native) = (dir.join(format!("bare-{scale}-a64")), dir.join(format!("bare-{scale}-host")));
+    let (guest, native) = (
+        dir.join(format!("bare-{scale}-a64")),
+        dir.join(format!("bare-{scale}-host")),
+    );
     if !build("aarch64-linux-gnu-gcc", scale, &guest) || !build("gcc", scale, &native) {
         return;
     }
     let want = Command::new(&native).output().unwrap();
     let (entry, code) = load(&std::fs::read(&guest).unwrap());
-    let mut env = Bare { out: Vec::new(), code };
+    let mut env = Bare {
+        out: Vec::new(),
+        code,
+    };
     metaphrase_runtime::signal::install(|sig, _, _| {
         eprintln!("host signal {sig}");
         std::process::abort();
@@ -104,14 +139,23 @@ fn run_guest(jit: JitMode, threshold: u32, scale: u32) {
     cpu.regs_mut().pc = entry;
     let t = std::time::Instant::now();
     let status = engine.run(&mut cpu, &mut env);
-    eprintln!("{jit:?} threshold {threshold} scale {scale}: {:?}", t.elapsed());
-    assert_eq!(String::from_utf8_lossy(&env.out), String::from_utf8_lossy(&want.stdout));
+    eprintln!(
+        "{jit:?} threshold {threshold} scale {scale}: {:?}",
+        t.elapsed()
+    );
+    assert_eq!(
+        String::from_utf8_lossy(&env.out),
+        String::from_utf8_lossy(&want.stdout)
+    );
     assert_eq!(status, want.status.code().unwrap());
 }
 
 #[test]
 fn all_modes_agree_with_the_host() {
-    let scale = std::env::var("BARE_SCALE").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
+    let scale = std::env::var("BARE_SCALE")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(1);
     // One after another: the guest is linked at a fixed address.
     run_guest(JitMode::Off, 60, scale);
 }
