@@ -4,22 +4,24 @@
 //! translates one; links the exit just taken; and hands traps, faults and interrupts to the environment.
 
 use crate::cache::block::Block0;
-use crate::cache::tables::Tables;
+use crate::compile::tier1::{Tier1, Worker};
 use crate::env::{Access, Environment, Exception, Flow};
 use crate::helpers;
 use crate::interp::{self, Left};
 use crate::signal;
-use crate::vcpu::{BLOCK_ENTRIES, CpuShared, TEMPS_OFFSET, Vcpu};
+use crate::vcpu::{BLOCK_ENTRIES, TEMPS_OFFSET, Vcpu};
 use metaphrase_arm64::arch::features::FeatSet;
 use metaphrase_arm64::arch::state::SLOTS;
 use metaphrase_arm64::translate::{self, Config};
-use metaphrase_backend::abi::decode_trap;
+use metaphrase_backend::abi::{
+    Builtin, ChainSlot, EXIT_FAULT, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, JUMP_ENTRIES, decode_trap,
+};
 use metaphrase_backend::bytecode::build::Builder;
 use metaphrase_ir::{Exit, TrapKind, Unit};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 /// How tier 1 is used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,10 +72,9 @@ pub const FPCR_MODE: u32 = 0x07c8_0000;
 pub struct Engine {
     /// Settings.
     pub config: EngineConfig,
-    tables: RwLock<Tables>,
-    /// Advances with every retirement.
-    epoch: AtomicU64,
-    cpus: Mutex<Vec<Arc<CpuShared>>>,
+    tier1: Arc<Tier1>,
+    /// The compiler of sync mode.
+    sync: Mutex<Option<Worker>>,
 }
 
 /// Working memory for translation, one per CPU run.
@@ -82,14 +83,40 @@ struct Scratch {
     builder: Builder,
 }
 
+/// What runs next.
+enum Next<'a> {
+    Tier0(&'a Block0),
+    Tier1(u64),
+}
+
+/// Why control came back from translated code.
+enum Back<'a> {
+    /// Tier 0.
+    Tier0(Left<'a>),
+    /// A chain slot of tier 1 that is not linked.
+    Slot(&'a ChainSlot),
+}
+
+/// The exit just taken, to be linked to what runs next.
+enum From<'a> {
+    Nothing,
+    Block(&'a Block0, usize),
+    Slot(&'a ChainSlot),
+    Lookup,
+}
+
 impl Engine {
     /// A fresh engine.
     pub fn new(config: EngineConfig) -> std::io::Result<Engine> {
+        let cfg = Config {
+            feats: config.feats,
+            ..Config::default()
+        };
+        let tier1 = Tier1::new(config.threshold, config.cache_size, cfg);
         Ok(Engine {
             config,
-            tables: RwLock::default(),
-            epoch: AtomicU64::new(1),
-            cpus: Mutex::default(),
+            tier1: Arc::new(tier1),
+            sync: Mutex::default(),
         })
     }
 
@@ -101,7 +128,10 @@ impl Engine {
         let code = self.run_attached(cpu, env);
         signal::set_current(outer);
         cpu.shared.active.store(0, Ordering::SeqCst);
-        self.cpus.lock().retain(|c| !Arc::ptr_eq(c, &cpu.shared));
+        self.tier1
+            .cpus
+            .lock()
+            .retain(|c| !Arc::ptr_eq(c, &cpu.shared));
         code
     }
 
@@ -117,7 +147,7 @@ impl Engine {
         cpu.shared
             .jump_cache
             .store(cpu.jump_cache.as_ptr() as u64, Ordering::SeqCst);
-        self.cpus.lock().push(cpu.shared.clone());
+        self.tier1.cpus.lock().push(cpu.shared.clone());
     }
 
     fn run_attached(&self, cpu: &mut Vcpu, env: &mut dyn Environment) -> i32 {
@@ -126,29 +156,42 @@ impl Engine {
             builder: Builder::default(),
         };
         let mut force = false;
-        let mut from: Option<(&Block0, usize)> = None;
+        let mut from = From::Nothing;
         loop {
             self.enter(cpu);
-            let block = self.find(cpu, env, &mut scratch);
-            if let Some((b, n)) = from.take() {
-                self.link(b, n, block);
-            }
-            // SAFETY: this thread's frame, named in `run`; the block was built for it.
-            let left = unsafe { interp::run(&raw mut *cpu.frame, block, force) };
+            let next = self.find(cpu, env, &mut scratch, force);
+            self.link(cpu, std::mem::replace(&mut from, From::Nothing), &next);
+            let back = match next {
+                // SAFETY: this thread's frame, named in `run`; the block was built for it.
+                Next::Tier0(b) => {
+                    Back::Tier0(unsafe { interp::run(&raw mut *cpu.frame, b, force) })
+                }
+                Next::Tier1(code) => self.enter_tier1(cpu, code),
+            };
             force = false;
+            let left = match back {
+                Back::Slot(s) => {
+                    cpu.frame.guest.pc = s.guest_pc;
+                    from = From::Slot(s);
+                    continue;
+                }
+                Back::Tier0(l) => l,
+            };
             let flow = match left {
                 Left::Unlinked(b, n) => {
-                    from = Some((b, n));
+                    from = From::Block(b, n);
                     Flow::Continue
                 }
-                Left::Lookup => Flow::Continue,
+                Left::Lookup => {
+                    from = From::Lookup;
+                    Flow::Continue
+                }
                 Left::Attention(b) => {
-                    if !b.dead.load(Ordering::Acquire) {
-                        b.never_hot();
-                        force = true;
-                    } else {
-                        cpu.flush_caches();
-                    }
+                    force = self.attend(cpu, b);
+                    Flow::Continue
+                }
+                Left::Retry => {
+                    force = true;
                     Flow::Continue
                 }
                 Left::Stop => {
@@ -169,9 +212,75 @@ impl Engine {
         }
     }
 
+    /// Runs translated code until it returns.
+    fn enter_tier1(&self, cpu: &mut Vcpu, code: u64) -> Back<'_> {
+        let cold = &mut cpu.helper_table[Builtin::EvalCold.index()];
+        if *cold == 0 {
+            *cold = self.tier1.eval_cold();
+        }
+        let f = &mut *cpu.frame;
+        f.in_code = true;
+        type Trampoline = extern "C" fn(*mut u8, u64) -> u64;
+        // SAFETY: the stub built for this signature.
+        let enter = unsafe {
+            std::mem::transmute::<u64, Trampoline>(self.tier1.trampoline.load(Ordering::Relaxed))
+        };
+        let r = enter((&raw mut *f).cast(), code);
+        f.in_code = false;
+        f.fold(f.header.scratch);
+        Back::Tier0(match r {
+            EXIT_LOOKUP => Left::Lookup,
+            EXIT_TRAP => Left::Trap(f.header.trap),
+            EXIT_STOP => Left::Stop,
+            // The interpreter repeats the instruction: it knows the exact address, and tagged pointers.
+            EXIT_FAULT => Left::Retry,
+            // SAFETY: anything else is the address of an unlinked slot, alive while this CPU is in its epoch.
+            slot => return Back::Slot(unsafe { &*(slot as *const ChainSlot) }),
+        })
+    }
+
+    /// A block is hot, dead or compiled. True: run it in tier 0 all the same.
+    fn attend(&self, cpu: &mut Vcpu, b: &Block0) -> bool {
+        if b.dead.load(Ordering::Acquire) {
+            cpu.flush_caches();
+            return false;
+        }
+        if b.tier1.load(Ordering::Acquire) != 0 {
+            return false;
+        }
+        if !b.queued.swap(true, Ordering::AcqRel) {
+            let key = (b.pc, b.mode);
+            match self.config.jit {
+                JitMode::Off => {}
+                JitMode::Background => {
+                    self.tier1.enqueue(key);
+                    self.tier1.start_workers(self.config.threads);
+                }
+                JitMode::Sync => {
+                    let mut w = self.sync.lock();
+                    if w.is_none() {
+                        *w = self.tier1.worker();
+                    }
+                    if let Some(w) = w.as_mut() {
+                        self.tier1.promote(w, key, Some(&cpu.shared));
+                    }
+                }
+            }
+        }
+        if b.tier1.load(Ordering::Acquire) != 0 {
+            return false;
+        }
+        b.never_hot();
+        // A worker may have published between the two looks.
+        if b.tier1.load(Ordering::Acquire) != 0 {
+            b.call_attention();
+        }
+        true
+    }
+
     /// The CPU enters guest code: names its epoch, and forgets its caches if something was retired since.
     fn enter(&self, cpu: &mut Vcpu) {
-        let epoch = self.epoch.load(Ordering::SeqCst);
+        let epoch = self.tier1.epoch.load(Ordering::SeqCst);
         let s = &cpu.shared;
         if s.active.load(Ordering::Relaxed) != epoch {
             s.active.store(epoch, Ordering::SeqCst);
@@ -190,33 +299,66 @@ impl Engine {
         cpu.shared.active.store(0, Ordering::SeqCst);
     }
 
+    /// What to run at the guest pc. `tier0`: not tier 1.
     fn find<'a>(
         &'a self,
         cpu: &mut Vcpu,
         env: &mut dyn Environment,
         s: &mut Scratch,
-    ) -> &'a Block0 {
+        tier0: bool,
+    ) -> Next<'a> {
         let pc = cpu.frame.guest.pc;
         let i = (pc >> 2) as usize & (BLOCK_ENTRIES - 1);
         // SAFETY: cached pointers are flushed in `enter` before anything retired is freed.
-        if let Some(b) = unsafe { cpu.blocks[i].as_ref() }
-            && b.pc == pc
-        {
-            return b;
+        let cached = unsafe { cpu.blocks[i].as_ref() }.filter(|b| b.pc == pc);
+        let block = match cached {
+            Some(b) => b,
+            None => {
+                let found = self
+                    .tier1
+                    .tables
+                    .read()
+                    .block((pc, cpu.mode))
+                    .map(ptr::from_ref);
+                let p = found.unwrap_or_else(|| self.translate(cpu, env, s));
+                cpu.blocks[i] = p;
+                // SAFETY: blocks in the table stay alive while this CPU is in its epoch.
+                unsafe { &*p }
+            }
+        };
+        let code = block.tier1.load(Ordering::Acquire);
+        if code != 0 && !tier0 && !block.dead.load(Ordering::Acquire) {
+            Next::Tier1(code)
+        } else {
+            Next::Tier0(block)
         }
-        let found = self.tables.read().block((pc, cpu.mode)).map(ptr::from_ref);
-        let p = found.unwrap_or_else(|| self.translate(cpu, env, s));
-        cpu.blocks[i] = p;
-        // SAFETY: blocks in the table stay alive while this CPU is in its epoch.
-        unsafe { &*p }
     }
 
-    /// Links exit `n` of `from` to `to`, if neither has been retired.
-    fn link(&self, from: &Block0, n: usize, to: &Block0) {
-        let _tables = self.tables.read();
-        let alive = !from.dead.load(Ordering::Acquire) && !to.dead.load(Ordering::Acquire);
-        if alive && from.mode == to.mode {
-            from.set_link(n, to);
+    /// Links the exit that led here to what runs next.
+    fn link(&self, cpu: &Vcpu, from: From<'_>, next: &Next<'_>) {
+        match (from, next) {
+            (From::Block(from, n), Next::Tier0(to)) => {
+                let _tables = self.tier1.tables.read();
+                let alive = !from.dead.load(Ordering::Acquire) && !to.dead.load(Ordering::Acquire);
+                if alive && from.mode == to.mode {
+                    from.set_link(n, to);
+                }
+            }
+            (From::Slot(s), Next::Tier1(_)) => {
+                self.tier1.tables.read().link_slot(s, cpu.mode);
+            }
+            (From::Lookup, Next::Tier1(code)) => {
+                let pc = cpu.frame.guest.pc;
+                let tables = self.tier1.tables.read();
+                // Under the lock, so that a retirement cannot fall between check and entry.
+                if tables.entry((pc, cpu.mode)).is_some_and(|e| e.0 == *code) {
+                    let e = &cpu.jump_cache[(pc >> 2) as usize & (JUMP_ENTRIES - 1)];
+                    e.pc.store(u64::MAX, Ordering::Relaxed);
+                    e.code.store(*code, Ordering::Release);
+                    e.pc.store(pc, Ordering::Release);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -264,7 +406,7 @@ impl Engine {
             ends_with_call,
             threshold,
         ));
-        ptr::from_ref(self.tables.write().insert(b))
+        ptr::from_ref(self.tier1.tables.write().insert(b))
     }
 
     fn trap(&self, cpu: &mut Vcpu, env: &mut dyn Environment, t: TrapKind) -> Flow {
@@ -325,32 +467,14 @@ impl Engine {
     /// Guest code in `[start, end)` may have changed or gone: drops its translations. No CPU starts executing an old one after its next
     /// pass through the dispatcher; the caller's own CPU passes it when it returns to `run`.
     pub fn invalidate(&self, start: u64, end: u64) {
-        if start >= end || !self.tables.read().touches(start, end) {
-            return;
+        if start < end {
+            self.tier1.invalidate(start, end);
         }
-        let mut t = self.tables.write();
-        let epoch = self.epoch.load(Ordering::SeqCst);
-        if t.retire(start, end, epoch) == 0 {
-            return;
-        }
-        self.epoch.fetch_add(1, Ordering::SeqCst);
-        let mut oldest = u64::MAX;
-        for c in self.cpus.lock().iter() {
-            let a = c.active.load(Ordering::SeqCst);
-            if a != 0 {
-                oldest = oldest.min(a);
-            }
-        }
-        t.collect(oldest);
     }
 
     /// Asks every CPU to leave translated code at its next poll.
     pub fn stop_all(&self) {
-        for c in self.cpus.lock().iter() {
-            let p = c.stop.load(Ordering::SeqCst) as *const AtomicU32;
-            // SAFETY: a CPU's frame outlives its registration.
-            unsafe { (*p).store(1, Ordering::SeqCst) };
-        }
+        self.tier1.stop_all();
     }
 
     /// Call before `fork`: brings compile threads and locks into a state that a child can live with.
@@ -361,7 +485,10 @@ impl Engine {
 
     /// Call in the child after `fork`, on its only thread: other CPUs are gone; gives it code memory of its own.
     pub fn after_fork_child(&self, cpu: &Vcpu) {
-        self.cpus.lock().retain(|c| Arc::ptr_eq(c, &cpu.shared));
+        self.tier1
+            .cpus
+            .lock()
+            .retain(|c| Arc::ptr_eq(c, &cpu.shared));
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Left<'a> {
     Fault(u64, bool),
     /// A misaligned access where alignment is demanded.
     Align(u64),
+    /// (Tier 1 only) An access faulted: repeat the instruction in tier 0.
+    Retry,
 }
 
 /// Raw view of the frame as bytecode operands address it.

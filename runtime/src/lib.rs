@@ -4,6 +4,7 @@
 //! machine) it learns through [`env::Environment`].
 
 pub mod cache;
+pub mod compile;
 pub mod engine;
 pub mod env;
 pub mod helpers;

@@ -56,7 +56,7 @@ extern "C" fn on_fault(sig: c_int, info: *mut siginfo_t, ctx: *mut c_void) {
     let pc = uc.uc_mcontext.gregs[libc::REG_RIP as usize] as u64;
     // si_code > 0: raised by the kernel because of a fault, not sent by somebody.
     if info_ref.si_code > 0
-        && let Some(landing) = access::landing(pc).or_else(|| crate::cache::landing(pc))
+        && let Some((landing, guest_pc)) = find_landing(pc)
     {
         let frame = current();
         if !frame.is_null() {
@@ -67,6 +67,9 @@ extern "C" fn on_fault(sig: c_int, info: *mut siginfo_t, ctx: *mut c_void) {
             unsafe {
                 (*frame).header.fault_addr = info_ref.si_addr() as u64;
                 (*frame).header.fault_info = write | permission << 1 | (sig as u64) << 8;
+                if let Some(pc) = guest_pc {
+                    (*frame).guest.pc = pc;
+                }
             }
         }
         uc.uc_mcontext.gregs[libc::REG_RIP as usize] = landing as i64;
@@ -77,5 +80,13 @@ extern "C" fn on_fault(sig: c_int, info: *mut siginfo_t, ctx: *mut c_void) {
         // SAFETY: only `install` stores here, and only a `Forward`.
         let f = unsafe { std::mem::transmute::<usize, Forward>(f) };
         f(sig, info, ctx);
+    }
+}
+
+/// Landing of a guarded access or of translated code; for the latter also the guest pc.
+fn find_landing(pc: u64) -> Option<(u64, Option<u64>)> {
+    match access::landing(pc) {
+        Some(l) => Some((l, None)),
+        None => crate::cache::landing(pc).map(|(l, g)| (l, Some(g))),
     }
 }

@@ -112,6 +112,20 @@ pub struct CpuShared {
     pub(crate) jump_cache: AtomicU64,
 }
 
+impl CpuShared {
+    /// Empties the CPU's jump cache, from any thread.
+    pub(crate) fn clear_jump_cache(&self) {
+        let p = self.jump_cache.load(Ordering::SeqCst) as *const JumpEntry;
+        if p.is_null() {
+            return;
+        }
+        for i in 0..JUMP_ENTRIES {
+            // SAFETY: a registered CPU's jump cache outlives its registration.
+            unsafe { (*p.add(i)).pc.store(u64::MAX, Ordering::SeqCst) };
+        }
+    }
+}
+
 impl Vcpu {
     /// A CPU with all registers zero.
     pub fn new() -> Vcpu {

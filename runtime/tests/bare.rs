@@ -158,4 +158,7 @@ fn all_modes_agree_with_the_host() {
         .unwrap_or(1);
     // One after another: the guest is linked at a fixed address.
     run_guest(JitMode::Off, 60, scale);
+    run_guest(JitMode::Sync, 1, scale);
+    run_guest(JitMode::Sync, 60, scale);
+    run_guest(JitMode::Background, 60, scale);
 }

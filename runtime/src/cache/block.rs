@@ -89,6 +89,24 @@ impl Block0 {
         self.heat.store(0, Ordering::Release);
     }
 
+    /// A tier-1 entry for this block exists.
+    pub fn publish_tier1(&self, code: u64) {
+        self.tier1.store(code, Ordering::Release);
+        self.call_attention();
+    }
+
+    /// The tier-1 entry `code` is gone; the block may become hot again.
+    pub fn forget_tier1(&self, code: u64) {
+        if self
+            .tier1
+            .compare_exchange(code, 0, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+        {
+            self.queued.store(false, Ordering::Release);
+            self.cool(1);
+        }
+    }
+
     /// Lets it run `n` more times undisturbed.
     pub fn cool(&self, n: u32) {
         self.heat

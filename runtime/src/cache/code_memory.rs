@@ -19,6 +19,8 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 /// Alignment of functions, and the granule of the line table.
 pub const LINE: usize = 64;
+/// Room for the stubs, behind the code.
+const STUBS: usize = 4096;
 /// Bytes of slots for each byte of code, as a divisor.
 const SLOT_SHARE: usize = 4;
 
@@ -109,16 +111,30 @@ const ANON: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
 
 impl CodeMemory {
     /// An arena of about `size` bytes (at least 256 KiB) in segments.
-    pub fn new(size: usize) -> io::Result<CodeMemory> {
+    ///
+    /// `stubs` is code that stays at its place for the arena's life ([`Self::stubs`]).
+    pub fn new(size: usize, stubs: &[u8]) -> io::Result<CodeMemory> {
         let size = size.clamp(256 << 10, 1 << 30).next_multiple_of(64 << 10);
         let segments = (size / (64 << 10)).clamp(4, 32);
         let segment = (size / segments) & !(LINE - 1);
         let slots_len = size / SLOT_SHARE;
-        let fd = memfd(size)?;
-        let exec = map(size + slots_len, libc::PROT_NONE, ANON, -1, 0)?;
-        map(size, RX, libc::MAP_SHARED, fd.as_raw_fd(), exec)?;
-        let slots = map(slots_len, RW, ANON, -1, exec + size as u64)?;
-        let write = map(size, RW, libc::MAP_SHARED, fd.as_raw_fd(), 0)?;
+        if stubs.len() > STUBS {
+            return Err(io::Error::other("stubs too large"));
+        }
+        let code = size + STUBS;
+        let fd = memfd(code)?;
+        let exec = map(code + slots_len, libc::PROT_NONE, ANON, -1, 0)?;
+        map(code, RX, libc::MAP_SHARED, fd.as_raw_fd(), exec)?;
+        let slots = map(slots_len, RW, ANON, -1, exec + code as u64)?;
+        let write = map(code, RW, libc::MAP_SHARED, fd.as_raw_fd(), 0)?;
+        // SAFETY: the stub area of the fresh writable view.
+        unsafe {
+            ptr::copy_nonoverlapping(
+                stubs.as_ptr(),
+                (write + size as u64) as *mut u8,
+                stubs.len(),
+            )
+        };
         let lines = map(size / LINE * 8, RW, ANON, -1, 0)?;
         LINES.store(lines as *mut _, Ordering::Release);
         EXEC.store(exec, Ordering::Release);
@@ -136,6 +152,11 @@ impl CodeMemory {
             slots_used: 0,
             used: vec![0; segments],
         })
+    }
+
+    /// Address of the stubs.
+    pub fn stubs(&self) -> u64 {
+        self.exec + self.size as u64
     }
 
     /// Capacity in bytes of code.
@@ -158,11 +179,14 @@ impl CodeMemory {
     pub fn alloc(&mut self, len: usize, slots: usize) -> Option<Place> {
         let len = len.next_multiple_of(LINE);
         let slot_bytes = slots * size_of::<ChainSlot>();
-        if self.code_used + len > self.segment || self.slots_used + slot_bytes > self.segment / SLOT_SHARE {
+        if self.code_used + len > self.segment
+            || self.slots_used + slot_bytes > self.segment / SLOT_SHARE
+        {
             return None;
         }
         let off = self.current * self.segment + self.code_used;
-        let slot = self.slots + (self.current * (self.segment / SLOT_SHARE & !15) + self.slots_used) as u64;
+        let slot = self.slots
+            + (self.current * (self.segment / SLOT_SHARE & !15) + self.slots_used) as u64;
         self.code_used += len;
         self.slots_used += slot_bytes;
         self.used[self.current] = self.code_used;
@@ -197,23 +221,37 @@ impl CodeMemory {
         let first = (exec - self.exec) as usize / LINE;
         for i in first..first + len.div_ceil(LINE) {
             // SAFETY: within the table; see `unit_at`.
-            unsafe { (*(self.lines as *const AtomicPtr<Unit1>).add(i)).store(unit, Ordering::Release) };
+            unsafe {
+                (*(self.lines as *const AtomicPtr<Unit1>).add(i)).store(unit, Ordering::Release)
+            };
         }
     }
 
     /// In a forked child: replaces the memfd shared with the parent by a copy of what is in use, at the same addresses.
     pub fn unshare(&mut self) -> io::Result<()> {
-        let fd = memfd(self.size)?;
-        let copy = map(self.size, RW, libc::MAP_SHARED, fd.as_raw_fd(), 0)?;
-        for (i, &n) in self.used.iter().enumerate() {
-            let off = (i * self.segment) as u64;
+        let code = self.size + STUBS;
+        let fd = memfd(code)?;
+        let copy = map(code, RW, libc::MAP_SHARED, fd.as_raw_fd(), 0)?;
+        let used = self
+            .used
+            .iter()
+            .enumerate()
+            .map(|(i, &n)| (i * self.segment, n));
+        for (off, n) in used.chain([(self.size, STUBS)]) {
+            let off = off as u64;
             // SAFETY: both views are `size` bytes; the copy is new.
-            unsafe { ptr::copy_nonoverlapping((self.write + off) as *const u8, (copy + off) as *mut u8, n) };
+            unsafe {
+                ptr::copy_nonoverlapping(
+                    (self.write + off) as *const u8,
+                    (copy + off) as *mut u8,
+                    n,
+                )
+            };
         }
         // SAFETY: the old writable view is ours alone.
-        unsafe { libc::munmap(self.write as *mut _, self.size) };
+        unsafe { libc::munmap(self.write as *mut _, code) };
         self.write = copy;
-        map(self.size, RX, libc::MAP_SHARED, fd.as_raw_fd(), self.exec)?;
+        map(code, RX, libc::MAP_SHARED, fd.as_raw_fd(), self.exec)?;
         self.memfd = fd;
         Ok(())
     }
@@ -224,8 +262,11 @@ impl Drop for CodeMemory {
         SIZE.store(0, Ordering::Release);
         // SAFETY: the mappings made in `new`.
         unsafe {
-            libc::munmap(self.exec as *mut _, self.size + self.size / SLOT_SHARE);
-            libc::munmap(self.write as *mut _, self.size);
+            libc::munmap(
+                self.exec as *mut _,
+                self.size + STUBS + self.size / SLOT_SHARE,
+            );
+            libc::munmap(self.write as *mut _, self.size + STUBS);
             libc::munmap(self.lines as *mut _, self.size / LINE * 8);
         }
     }

@@ -5,7 +5,9 @@
 //! since passed the dispatcher with its caches flushed (epochs).
 
 use super::block::Block0;
+use super::unit::Unit1;
 use hashbrown::{HashMap, HashSet};
+use metaphrase_backend::abi::ChainSlot;
 use std::sync::atomic::Ordering;
 
 /// Translation key: guest address and mode bits.
@@ -18,6 +20,23 @@ pub struct Tables {
     /// Guest page number to the keys of blocks that touch it.
     pages: HashMap<u64, HashSet<Key>>,
     retired: Vec<(u64, Box<Block0>)>,
+    units: HashMap<u64, Box<Unit1>>,
+    /// Entry of a unit for a key: host address and unit number.
+    entries: HashMap<Key, (u64, u64)>,
+    /// Unit whose region has a block that begins at the key.
+    inside: HashMap<Key, u64>,
+    /// Guest page number to numbers of units that touch it.
+    unit_pages: HashMap<u64, HashSet<u64>>,
+    retired_units: Vec<(u64, Box<Unit1>)>,
+}
+
+/// What [`Tables::retire`] removed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Retired {
+    /// Tier-0 blocks.
+    pub blocks: usize,
+    /// Tier-1 units.
+    pub units: usize,
 }
 
 const PAGE: u32 = 12;
@@ -59,20 +78,134 @@ impl Tables {
         }
     }
 
-    /// Retires, under epoch `epoch`, every block that overlaps `[start, end)`; returns how many.
-    pub fn retire(&mut self, start: u64, end: u64, epoch: u64) -> usize {
-        let hit: Vec<u64> = if ((end - start) >> PAGE) as usize > self.pages.len() {
-            let (a, z) = (start >> PAGE, (end - 1) >> PAGE);
-            self.pages
-                .keys()
-                .copied()
-                .filter(|&p| p >= a && p <= z)
-                .collect()
-        } else {
-            pages(start, end)
-                .filter(|p| self.pages.contains_key(p))
-                .collect()
+    /// Retires, under epoch `epoch`, every translation that overlaps `[start, end)`. `unlinked`: where slots of dropped links go.
+    pub fn retire(&mut self, start: u64, end: u64, epoch: u64, unlinked: u64) -> Retired {
+        Retired {
+            blocks: self.retire_blocks(start, end, epoch),
+            units: self.retire_units(start, end, epoch, unlinked),
+        }
+    }
+
+    fn retire_units(&mut self, start: u64, end: u64, epoch: u64, unlinked: u64) -> usize {
+        let mut ids: Vec<u64> = hits(&self.unit_pages, start, end)
+            .iter()
+            .flat_map(|p| self.unit_pages[p].iter().copied())
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.retain(|id| {
+            self.units
+                .get(id)
+                .is_some_and(|u| u.ranges.iter().any(|r| r.0 < end && r.1 > start))
+        });
+        for &id in &ids {
+            self.retire_unit(id, epoch, unlinked);
+        }
+        ids.len()
+    }
+
+    /// Retires one unit.
+    pub fn retire_unit(&mut self, id: u64, epoch: u64, unlinked: u64) {
+        let Some(u) = self.units.remove(&id) else {
+            return;
         };
+        u.dead.store(true, Ordering::SeqCst);
+        for &(pc, code) in &u.entries {
+            let key = (pc, u.mode);
+            if self.entries.get(&key) == Some(&(code, id)) {
+                self.entries.remove(&key);
+                if let Some(b) = self.blocks.get(&key) {
+                    b.forget_tier1(code);
+                }
+            }
+        }
+        for &(start, end) in &u.ranges {
+            if self.inside.get(&(start, u.mode)) == Some(&id) {
+                self.inside.remove(&(start, u.mode));
+            }
+            for p in pages(start, end) {
+                if let Some(set) = self.unit_pages.get_mut(&p) {
+                    set.remove(&id);
+                    if set.is_empty() {
+                        self.unit_pages.remove(&p);
+                    }
+                }
+            }
+        }
+        u.unlink_incoming(unlinked);
+        // Its own slots leave the lists of the units they point to.
+        for s in u.slots() {
+            if s.code.swap(unlinked, Ordering::AcqRel) != unlinked
+                && let Some(to) = self
+                    .entry((s.guest_pc, u.mode))
+                    .and_then(|(_, id)| self.units.get(&id))
+            {
+                let me = std::ptr::from_ref(s) as usize;
+                to.incoming.lock().retain(|&i| i != me);
+            }
+        }
+        self.retired_units.push((epoch, u));
+    }
+
+    /// Adds a unit; its entries replace older ones. Blocks at its entries learn of it.
+    pub fn insert_unit(&mut self, u: Box<Unit1>) {
+        for &(pc, code) in &u.entries {
+            let key = (pc, u.mode);
+            self.entries.insert(key, (code, u.id));
+            if let Some(b) = self.blocks.get(&key) {
+                b.publish_tier1(code);
+            }
+        }
+        for &(start, end) in &u.ranges {
+            self.inside.insert((start, u.mode), u.id);
+            for p in pages(start, end) {
+                self.unit_pages.entry(p).or_default().insert(u.id);
+            }
+        }
+        self.units.insert(u.id, u);
+    }
+
+    /// Tier-1 entry for a key: host address, unit number.
+    pub fn entry(&self, key: Key) -> Option<(u64, u64)> {
+        self.entries.get(&key).copied()
+    }
+
+    /// The unit that has a block beginning at the key.
+    pub fn unit_with(&self, key: Key) -> Option<&Unit1> {
+        self.inside
+            .get(&key)
+            .and_then(|id| self.units.get(id))
+            .map(|u| &**u)
+    }
+
+    /// Links a chain slot to the entry for its target, if there is one. Returns the entry's host address.
+    pub fn link_slot(&self, slot: &ChainSlot, mode: u64) -> Option<u64> {
+        let (code, id) = self.entry((slot.guest_pc, mode))?;
+        let to = self.units.get(&id)?;
+        let mut incoming = to.incoming.lock();
+        let me = std::ptr::from_ref(slot) as usize;
+        if slot.code.swap(code, Ordering::AcqRel) != code {
+            incoming.push(me);
+        }
+        Some(code)
+    }
+
+    /// Numbers of the units placed in an arena segment.
+    pub fn units_in_segment(&self, segment: usize) -> Vec<u64> {
+        self.units
+            .values()
+            .filter(|u| u.segment == segment)
+            .map(|u| u.id)
+            .collect()
+    }
+
+    /// Live units.
+    pub fn units(&self) -> impl Iterator<Item = &Unit1> {
+        self.units.values().map(|u| &**u)
+    }
+
+    fn retire_blocks(&mut self, start: u64, end: u64, epoch: u64) -> usize {
+        let hit = hits(&self.pages, start, end);
         let mut keys: Vec<Key> = hit
             .iter()
             .flat_map(|p| self.pages[p].iter().copied())
@@ -106,14 +239,34 @@ impl Tables {
         n
     }
 
-    /// Frees what was retired before every epoch in `active` (0 = CPU outside guest code).
-    pub fn collect(&mut self, oldest_active: u64) {
+    /// Frees what was retired in epochs before `oldest_active`, the oldest epoch any CPU is in. Returns units whose memory may be reused.
+    pub fn collect(&mut self, oldest_active: u64) -> Vec<Box<Unit1>> {
         self.retired.retain(|(e, _)| *e >= oldest_active);
+        let (free, keep) = std::mem::take(&mut self.retired_units)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(e, _)| *e < oldest_active);
+        self.retired_units = keep;
+        free.into_iter().map(|(_, u)| u).collect()
+    }
+
+    /// Whether a retired unit of this segment is not free yet.
+    pub fn segment_busy(&self, segment: usize) -> bool {
+        self.retired_units.iter().any(|(_, u)| u.segment == segment)
     }
 
     /// Retired blocks not freed yet.
     pub fn retired(&self) -> usize {
         self.retired.len()
+    }
+}
+
+/// Pages of the map that `[start, end)` touches, by whichever walk is shorter.
+fn hits<T>(map: &HashMap<u64, T>, start: u64, end: u64) -> Vec<u64> {
+    let (a, z) = (start >> PAGE, end.saturating_sub(1).max(start) >> PAGE);
+    if (z - a) as usize > map.len() {
+        map.keys().copied().filter(|&p| p >= a && p <= z).collect()
+    } else {
+        (a..=z).filter(|p| map.contains_key(p)).collect()
     }
 }
 

@@ -46,7 +46,10 @@ impl Unit1 {
     /// Fault site of the host instruction at `pc`.
     pub fn fault_site(&self, pc: u64) -> Option<&FaultSite> {
         let off = pc.wrapping_sub(self.exec) as u32;
-        let i = self.faults.binary_search_by_key(&off, |f| f.access_offset).ok()?;
+        let i = self
+            .faults
+            .binary_search_by_key(&off, |f| f.access_offset)
+            .ok()?;
         Some(&self.faults[i])
     }
 
@@ -59,7 +62,11 @@ impl Unit1 {
     pub fn unlink_incoming(&self, unlinked: u64) {
         for s in std::mem::take(&mut *self.incoming.lock()) {
             // SAFETY: a slot in the list belongs to a unit that is alive (retiring it removes its slots from here).
-            unsafe { (*(s as *const ChainSlot)).code.store(unlinked, Ordering::Release) };
+            unsafe {
+                (*(s as *const ChainSlot))
+                    .code
+                    .store(unlinked, Ordering::Release)
+            };
         }
     }
 }

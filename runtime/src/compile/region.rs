@@ -35,7 +35,13 @@ struct Piece {
 
 /// Grows the region anchored at `key`; `entries`: further guest addresses that must be entries if they are reached.
 /// `None` if the anchor is gone or empty.
-pub fn build(tables: &Tables, key: Key, entries: &[u64], threshold: u32, cfg: &Config) -> Option<Region> {
+pub fn build(
+    tables: &Tables,
+    key: Key,
+    entries: &[u64],
+    threshold: u32,
+    cfg: &Config,
+) -> Option<Region> {
     let (pieces, entry_set) = grow(tables, key, entries, threshold)?;
     Some(translate_pieces(key, pieces, &entry_set, cfg))
 }
@@ -45,7 +51,12 @@ fn warm(b: &Block0, threshold: u32) -> bool {
     !b.is_empty() && b.executions(threshold) >= (threshold / 16).max(1)
 }
 
-fn grow(tables: &Tables, key: Key, entries: &[u64], threshold: u32) -> Option<(BTreeMap<u64, Piece>, BTreeSet<u64>)> {
+fn grow(
+    tables: &Tables,
+    key: Key,
+    entries: &[u64],
+    threshold: u32,
+) -> Option<(BTreeMap<u64, Piece>, BTreeSet<u64>)> {
     let (anchor, mode) = key;
     tables.block(key).filter(|b| !b.is_empty())?;
     let mut blocks: BTreeMap<u64, &Block0> = BTreeMap::new();
@@ -57,7 +68,9 @@ fn grow(tables: &Tables, key: Key, entries: &[u64], threshold: u32) -> Option<(B
         if blocks.contains_key(&pc) {
             continue;
         }
-        let Some(b) = tables.block((pc, mode)) else { continue };
+        let Some(b) = tables.block((pc, mode)) else {
+            continue;
+        };
         let wanted = pc == anchor || entries.contains(&pc);
         if !wanted && (!warm(b, threshold) || tables.entry((pc, mode)).is_some()) {
             continue;
@@ -72,7 +85,11 @@ fn grow(tables: &Tables, key: Key, entries: &[u64], threshold: u32) -> Option<(B
         }
         let after = b.pc + b.len();
         if b.ends_with_call {
-            if tables.block((after, mode)).is_some_and(|r| warm(r, threshold)) && tables.entry((after, mode)).is_none() {
+            if tables
+                .block((after, mode))
+                .is_some_and(|r| warm(r, threshold))
+                && tables.entry((after, mode)).is_none()
+            {
                 entry_set.insert(after);
                 queue.push_back(after);
             }
@@ -82,7 +99,13 @@ fn grow(tables: &Tables, key: Key, entries: &[u64], threshold: u32) -> Option<(B
             queue.push_back(s.taken);
         }
     }
-    Some((cut(&blocks), entry_set.into_iter().filter(|e| blocks.contains_key(e)).collect()))
+    Some((
+        cut(&blocks),
+        entry_set
+            .into_iter()
+            .filter(|e| blocks.contains_key(e))
+            .collect(),
+    ))
 }
 
 /// Cuts blocks where another one begins inside them, so that no instruction is translated twice.
@@ -91,7 +114,9 @@ fn cut(blocks: &BTreeMap<u64, &Block0>) -> BTreeMap<u64, Piece> {
     blocks
         .iter()
         .map(|(&pc, b)| {
-            let next = starts[starts.partition_point(|&s| s <= pc)..].first().copied();
+            let next = starts[starts.partition_point(|&s| s <= pc)..]
+                .first()
+                .copied();
             let end = next.filter(|&n| n < pc + b.len()).unwrap_or(pc + b.len());
             let n = (end - pc) as usize / 4;
             (
@@ -104,7 +129,12 @@ fn cut(blocks: &BTreeMap<u64, &Block0>) -> BTreeMap<u64, Piece> {
         .collect()
 }
 
-fn translate_pieces(key: Key, pieces: BTreeMap<u64, Piece>, entries: &BTreeSet<u64>, cfg: &Config) -> Region {
+fn translate_pieces(
+    key: Key,
+    pieces: BTreeMap<u64, Piece>,
+    entries: &BTreeSet<u64>,
+    cfg: &Config,
+) -> Region {
     let (anchor, mode) = key;
     let mut unit = Unit::new(&SLOTS);
     unit.mode = mode;
@@ -137,7 +167,11 @@ fn translate_pieces(key: Key, pieces: BTreeMap<u64, Piece>, entries: &BTreeSet<u
         }
     }
     Region {
-        ranges: unit.blocks.iter().map(|b| (b.pc, b.pc + b.guest_len as u64)).collect(),
+        ranges: unit
+            .blocks
+            .iter()
+            .map(|b| (b.pc, b.pc + b.guest_len as u64))
+            .collect(),
         insns: pieces.values().map(|p| p.words.len() as u32).sum(),
         words: pieces.into_iter().map(|(pc, p)| (pc, p.words)).collect(),
         unit,

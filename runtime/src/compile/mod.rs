@@ -1,0 +1,8 @@
+//! Tier 1: choosing regions, compiling them, publishing and evicting code.
+//!
+//! A CPU that meets a hot block only queues its key; workers (or the CPU itself in sync mode) do the rest. Compilation reads
+//! nothing but tier-0 blocks, so guest memory may change meanwhile: at publication every block the region was made from must still
+//! be in the table, else the result is thrown away.
+
+pub mod region;
+pub mod tier1;

@@ -1,0 +1,416 @@
+//! Compile workers, publication, eviction.
+
+use crate::cache::code_memory::{CodeMemory, Place};
+use crate::cache::tables::{Key, Tables};
+use crate::cache::unit::Unit1;
+use crate::compile::region::{self, Region};
+use crate::vcpu::CpuShared;
+use metaphrase_arm64::arch::state::PC_OFFSET;
+use metaphrase_arm64::translate::Config;
+use metaphrase_backend::abi::ChainSlot;
+use metaphrase_backend::emit::{CompileOpts, CompiledUnit, Compiler};
+use metaphrase_backend::stubs::Stubs;
+use parking_lot::{Condvar, Mutex, RwLock};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+/// How often a region may be rebuilt because another of its blocks turned out to be an entry.
+const MAX_REBUILDS: u32 = 6;
+
+/// What CPUs and workers share. Everything that is not tier 1's own is borrowed from the engine.
+#[derive(Debug)]
+pub struct Tier1 {
+    /// Executions that make a block hot.
+    pub threshold: u32,
+    /// Translation settings.
+    pub cfg: Config,
+    cache_size: usize,
+    /// All translations of the address space.
+    pub tables: RwLock<Tables>,
+    /// Advances with every retirement.
+    pub epoch: AtomicU64,
+    /// CPUs in `run`.
+    pub cpus: Mutex<Vec<Arc<CpuShared>>>,
+    memory: Mutex<Option<CodeMemory>>,
+    queue: Mutex<VecDeque<Key>>,
+    wake: Condvar,
+    workers: AtomicU32,
+    stop: AtomicBool,
+    next_id: AtomicU64,
+    /// Address of the trampoline; 0 until code memory exists.
+    pub trampoline: AtomicU64,
+    unlinked: AtomicU64,
+    eval_cold: AtomicU64,
+}
+
+/// One thread's compiler.
+pub struct Worker {
+    compiler: Compiler,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Worker")
+    }
+}
+
+impl Tier1 {
+    /// Nothing compiled, no memory mapped, no thread started.
+    pub fn new(threshold: u32, cache_size: usize, cfg: Config) -> Tier1 {
+        Tier1 {
+            threshold,
+            cfg,
+            cache_size,
+            tables: RwLock::default(),
+            epoch: AtomicU64::new(1),
+            cpus: Mutex::default(),
+            memory: Mutex::default(),
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            workers: AtomicU32::new(0),
+            stop: AtomicBool::new(false),
+            next_id: AtomicU64::new(1),
+            trampoline: AtomicU64::new(0),
+            unlinked: AtomicU64::new(0),
+            eval_cold: AtomicU64::new(0),
+        }
+    }
+
+    /// What unlinked chain slots point to.
+    pub fn unlinked(&self) -> u64 {
+        self.unlinked.load(Ordering::Acquire)
+    }
+
+    /// The cold-path `Eval` for helper tables.
+    pub fn eval_cold(&self) -> u64 {
+        self.eval_cold.load(Ordering::Acquire)
+    }
+
+    /// Oldest epoch that a CPU inside guest code entered in; `u64::MAX` if all are outside.
+    pub fn oldest_active(&self) -> u64 {
+        let cpus = self.cpus.lock();
+        cpus.iter()
+            .map(|c| c.active.load(Ordering::SeqCst))
+            .filter(|&a| a != 0)
+            .min()
+            .unwrap_or(u64::MAX)
+    }
+
+    /// Asks every CPU to pass the dispatcher.
+    pub fn stop_all(&self) {
+        for c in self.cpus.lock().iter() {
+            let p = c.stop.load(Ordering::SeqCst) as *const AtomicU32;
+            // SAFETY: a CPU's frame outlives its registration.
+            unsafe { (*p).store(1, Ordering::SeqCst) };
+        }
+    }
+
+    /// Drops the translations of `[start, end)`. True if there were any.
+    pub fn invalidate(&self, start: u64, end: u64) -> bool {
+        if !self.tables.read().touches(start, end) {
+            return false;
+        }
+        let mut t = self.tables.write();
+        let epoch = self.epoch.load(Ordering::SeqCst);
+        let gone = t.retire(start, end, epoch, self.unlinked());
+        if gone.blocks + gone.units == 0 {
+            return false;
+        }
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        if gone.units > 0 {
+            self.purge_jump_caches();
+        }
+        self.free(&mut t);
+        true
+    }
+
+    /// Clears every CPU's jump cache. A CPU may still be inside an old unit, but cannot enter one by an indirect branch any more.
+    fn purge_jump_caches(&self) {
+        for c in self.cpus.lock().iter() {
+            c.clear_jump_cache();
+        }
+    }
+
+    /// Frees what no CPU can be in any more.
+    fn free(&self, t: &mut Tables) {
+        let free = t.collect(self.oldest_active());
+        if free.is_empty() {
+            return;
+        }
+        if let Some(m) = self.memory.lock().as_ref() {
+            for u in &free {
+                m.set_lines(u.exec, u.len, std::ptr::null_mut());
+            }
+        }
+    }
+
+    /// A compiler for one thread. Maps code memory and builds the stubs the first time.
+    pub fn worker(&self) -> Option<Worker> {
+        let mut mem = self.memory.lock();
+        if mem.is_none() {
+            *mem = self.create_memory();
+            mem.as_ref()?;
+        }
+        drop(mem);
+        match Compiler::new(&CompileOpts::default()) {
+            Ok(compiler) => Some(Worker { compiler }),
+            Err(e) => {
+                tracing::error!(target: "compile", "no tier 1: {e}");
+                None
+            }
+        }
+    }
+
+    fn create_memory(&self) -> Option<CodeMemory> {
+        let stubs = match Stubs::new() {
+            Ok(s) => s,
+            Err(e) => {
+                tracing::error!(target: "compile", "no tier 1: {e}");
+                return None;
+            }
+        };
+        let m = match CodeMemory::new(self.cache_size, &stubs.code) {
+            Ok(m) => m,
+            Err(e) => {
+                tracing::error!(target: "compile", "no code memory: {e}");
+                return None;
+            }
+        };
+        let base = m.stubs();
+        self.unlinked
+            .store(base + stubs.unlinked as u64, Ordering::Release);
+        self.eval_cold
+            .store(base + stubs.eval_cold as u64, Ordering::Release);
+        self.trampoline
+            .store(base + stubs.trampoline as u64, Ordering::Release);
+        Some(m)
+    }
+
+    /// Puts a hot block into the queue.
+    pub fn enqueue(&self, key: Key) {
+        self.queue.lock().push_back(key);
+        self.wake.notify_one();
+    }
+
+    /// Depth of the queue.
+    pub fn queued(&self) -> usize {
+        self.queue.lock().len()
+    }
+
+    /// Starts workers until there are `n`.
+    pub fn start_workers(self: &Arc<Self>, n: u32) {
+        while self.workers.load(Ordering::Relaxed) < n {
+            let me = self.clone();
+            let r = std::thread::Builder::new()
+                .name("mp-compile".into())
+                .stack_size(4 << 20)
+                .spawn(move || me.work());
+            if let Err(e) = r {
+                tracing::warn!(target: "compile", "no compile thread: {e}");
+                return;
+            }
+            self.workers.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn work(&self) {
+        block_all_signals();
+        let Some(mut w) = self.worker() else { return };
+        loop {
+            let key = {
+                let mut q = self.queue.lock();
+                loop {
+                    if self.stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    match q.pop_front() {
+                        Some(k) => break k,
+                        None => self.wake.wait(&mut q),
+                    }
+                }
+            };
+            self.promote(&mut w, key, None);
+        }
+    }
+
+    /// Compiles the region of a hot block and publishes it. `own`: the CPU on whose thread this runs (sync mode).
+    pub fn promote(&self, w: &mut Worker, key: Key, own: Option<&CpuShared>) {
+        let Some((region, anchor, replaces)) = self.choose(key) else {
+            return;
+        };
+        let compiled = match w
+            .compiler
+            .compile(&region.unit, PC_OFFSET, &CompileOpts::default())
+        {
+            Ok(c) => c,
+            Err(e) => {
+                tracing::warn!(target: "compile", "region at {:#x} stays in tier 0: {e}", anchor.0);
+                return;
+            }
+        };
+        self.publish(&region, anchor, &compiled, replaces, own);
+    }
+
+    /// The region to compile for a hot key, its anchor, and the unit that it replaces.
+    fn choose(&self, key: Key) -> Option<(Region, Key, Option<(u64, u32)>)> {
+        let t = self.tables.read();
+        if let Some((code, _)) = t.entry(key) {
+            if let Some(b) = t.block(key) {
+                b.publish_tier1(code);
+            }
+            return None;
+        }
+        if let Some(u) = t.unit_with(key)
+            && u.rebuilds < MAX_REBUILDS
+        {
+            let anchor = (u.entries[0].0, u.mode);
+            let mut entries: Vec<u64> = u.entries.iter().map(|e| e.0).collect();
+            entries.push(key.0);
+            let r = region::build(&t, anchor, &entries, self.threshold, &self.cfg)?;
+            if r.unit.blocks.iter().any(|b| b.entry && b.pc == key.0) {
+                return Some((r, anchor, Some((u.id, u.rebuilds + 1))));
+            }
+        }
+        let r = region::build(&t, key, &[], self.threshold, &self.cfg)?;
+        Some((r, key, None))
+    }
+
+    fn publish(
+        &self,
+        r: &Region,
+        anchor: Key,
+        c: &CompiledUnit,
+        replaces: Option<(u64, u32)>,
+        own: Option<&CpuShared>,
+    ) {
+        let Some(place) = self.place(c.code.len(), c.slots.len(), own) else {
+            tracing::debug!(target: "compile", "no room for the region at {:#x}", anchor.0);
+            return;
+        };
+        if self.write(&place, c).is_none() {
+            return;
+        }
+        let unit = Box::new(Unit1 {
+            id: self.next_id.fetch_add(1, Ordering::Relaxed),
+            mode: anchor.1,
+            exec: place.exec,
+            len: c.code.len(),
+            entries: c
+                .entries
+                .iter()
+                .map(|e| (e.0, place.exec + e.1 as u64))
+                .collect(),
+            ranges: r.ranges.clone(),
+            guest_insns: r.insns,
+            slots: (place.slots as usize, c.slots.len()),
+            faults: c.faults.clone(),
+            segment: place.segment,
+            rebuilds: replaces.map_or(0, |x| x.1),
+            dead: AtomicBool::new(false),
+            incoming: Mutex::default(),
+        });
+        let mut t = self.tables.write();
+        if !r.words.iter().all(|(pc, w)| {
+            t.block((*pc, anchor.1))
+                .is_some_and(|b| b.words.starts_with(w))
+        }) {
+            return;
+        }
+        if let Some(m) = self.memory.lock().as_ref() {
+            m.set_lines(place.exec, unit.len, std::ptr::from_ref(&*unit).cast_mut());
+        }
+        if let Some((old, _)) = replaces {
+            let epoch = self.epoch.load(Ordering::SeqCst);
+            t.retire_unit(old, epoch, self.unlinked());
+            self.epoch.fetch_add(1, Ordering::SeqCst);
+            self.purge_jump_caches();
+        }
+        t.insert_unit(unit);
+        self.free(&mut t);
+    }
+
+    /// Copies and relocates the code, fills the slots.
+    fn write(&self, place: &Place, c: &CompiledUnit) -> Option<()> {
+        let mut code = c.code.clone();
+        c.relocate(&mut code, place.exec, place.slots as u64)?;
+        let unlinked = self.unlinked();
+        // SAFETY: `place` is room of this size that nobody else uses; the code is not reachable yet.
+        unsafe {
+            std::ptr::copy_nonoverlapping(code.as_ptr(), place.write, code.len());
+            for (i, &guest_pc) in c.slots.iter().enumerate() {
+                place.slots.add(i).write(ChainSlot {
+                    code: AtomicU64::new(unlinked),
+                    guest_pc,
+                });
+            }
+        }
+        Some(())
+    }
+
+    /// Room for a unit, evicting the oldest segment if need be.
+    fn place(&self, len: usize, slots: usize, own: Option<&CpuShared>) -> Option<Place> {
+        let mut tries = 0;
+        loop {
+            let segment = {
+                let mut mem = self.memory.lock();
+                let m = mem.as_mut()?;
+                if let Some(p) = m.alloc(len, slots) {
+                    return Some(p);
+                }
+                if len + crate::cache::code_memory::LINE > m.largest() {
+                    return None;
+                }
+                m.next_segment()
+            };
+            if !self.evict(segment, own) {
+                tries += 1;
+                if tries > 200 || own.is_some() {
+                    return None;
+                }
+                std::thread::sleep(std::time::Duration::from_micros(50));
+            }
+        }
+    }
+
+    /// Retires all units of a segment; once no CPU can be in them, starts filling it. True when that has happened.
+    fn evict(&self, segment: usize, own: Option<&CpuShared>) -> bool {
+        let mut t = self.tables.write();
+        let ids = t.units_in_segment(segment);
+        if !ids.is_empty() {
+            let epoch = self.epoch.load(Ordering::SeqCst);
+            for id in ids {
+                t.retire_unit(id, epoch, self.unlinked());
+            }
+            self.epoch.fetch_add(1, Ordering::SeqCst);
+            self.purge_jump_caches();
+            self.stop_all();
+        }
+        if let Some(cpu) = own {
+            // The caller is in the dispatcher, not in code.
+            cpu.active
+                .store(self.epoch.load(Ordering::SeqCst), Ordering::SeqCst);
+        }
+        self.free(&mut t);
+        if t.segment_busy(segment) {
+            return false;
+        }
+        let mut mem = self.memory.lock();
+        if let Some(m) = mem.as_mut()
+            && m.next_segment() == segment
+        {
+            m.advance();
+        }
+        true
+    }
+}
+
+/// Signals are for guest threads.
+fn block_all_signals() {
+    // SAFETY: plain calls on a local set.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut set);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &set, std::ptr::null_mut());
+    }
+}
