@@ -6,6 +6,7 @@ pub mod abi;
 pub mod elf;
 pub mod fd;
 pub mod host;
+pub mod limits;
 pub mod memory;
 pub mod path;
 pub mod strace;

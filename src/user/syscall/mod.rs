@@ -208,6 +208,9 @@ pub fn host_call(nr: i64, args: [u64; 6]) -> SysResult {
 }
 
 #[cfg(test)]
+mod table_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

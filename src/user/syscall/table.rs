@@ -11,7 +11,7 @@
 
 use super::Format::*;
 use super::{Action, Row};
-use super::{file, fs, misc, poll};
+use super::{file, fs, ipc, misc, net, poll};
 
 macro_rules! rows {
     ($( $nr:literal $name:ident $act:ident ( $($arg:tt)* ) [ $($fmt:ident),* ]; )*) => {
@@ -255,50 +255,50 @@ rows! {
     // Network (net.rs)
     198 socket                  pass(SYS_socket)                             [Int, Int, Int];
     199 socketpair              pass(SYS_socketpair)                         [Int, Int, Int, Ptr];
-    200 bind                    pass(SYS_bind)                               [Fd, Ptr, Size];
+    200 bind                    full(net::bind)                              [Fd, Ptr, Size];
     201 listen                  pass(SYS_listen)                             [Fd, Int];
-    202 accept                  pass(SYS_accept)                             [Fd, Ptr, Ptr];
-    203 connect                 pass(SYS_connect)                            [Fd, Ptr, Size];
-    204 getsockname             pass(SYS_getsockname)                        [Fd, Ptr, Ptr];
-    205 getpeername             pass(SYS_getpeername)                        [Fd, Ptr, Ptr];
-    206 sendto                  pass(SYS_sendto)                             [Fd, Buf, Size, Hex, Ptr, Size];
-    207 recvfrom                pass(SYS_recvfrom)                           [Fd, Ptr, Size, Hex, Ptr, Ptr];
+    202 accept                  full(net::accept)                            [Fd, Ptr, Ptr];
+    203 connect                 full(net::connect)                           [Fd, Ptr, Size];
+    204 getsockname             full(net::getsockname)                       [Fd, Ptr, Ptr];
+    205 getpeername             full(net::getpeername)                       [Fd, Ptr, Ptr];
+    206 sendto                  full(net::sendto)                            [Fd, Buf, Size, Hex, Ptr, Size];
+    207 recvfrom                full(net::recvfrom)                          [Fd, Ptr, Size, Hex, Ptr, Ptr];
     208 setsockopt              pass(SYS_setsockopt)                         [Fd, Int, Int, Ptr, Size];
     209 getsockopt              pass(SYS_getsockopt)                         [Fd, Int, Int, Ptr, Ptr];
     210 shutdown                pass(SYS_shutdown)                           [Fd, Int];
-    211 sendmsg                 pass(SYS_sendmsg)                            [Fd, Ptr, Hex];
+    211 sendmsg                 full(net::sendmsg)                           [Fd, Ptr, Hex];
     212 recvmsg                 pass(SYS_recvmsg)                            [Fd, Ptr, Hex];
-    242 accept4                 pass(SYS_accept4)                            [Fd, Ptr, Ptr, Hex];
+    242 accept4                 full(net::accept4)                           [Fd, Ptr, Ptr, Hex];
     243 recvmmsg                pass(SYS_recvmmsg)                           [Fd, Ptr, Int, Hex, Timespec];
     269 sendmmsg                pass(SYS_sendmmsg)                           [Fd, Ptr, Int, Hex];
     // System V and POSIX IPC, asynchronous I/O (ipc.rs)
-    0   io_setup                none("not yet")                              [Int, Ptr];
-    1   io_destroy              none("not yet")                              [Hex];
-    2   io_submit               none("not yet")                              [Hex, Int, Ptr];
-    3   io_cancel               none("not yet")                              [Hex, Ptr, Ptr];
-    4   io_getevents            none("not yet")                              [Hex, Int, Int, Ptr, Timespec];
-    292 io_pgetevents           none("not yet")                              [Hex, Int, Int, Ptr, Timespec, Ptr];
-    425 io_uring_setup          none("not yet")                              [Int, Ptr];
-    426 io_uring_enter          none("not yet")                              [Fd, Int, Int, Hex, Ptr, Size];
-    427 io_uring_register       none("not yet")                              [Fd, Int, Ptr, Int];
-    180 mq_open                 none("not yet")                              [Str, OpenFlags, Mode, Ptr];
+    0   io_setup                pass(SYS_io_setup)                           [Int, Ptr];
+    1   io_destroy              pass(SYS_io_destroy)                         [Hex];
+    2   io_submit               pass(SYS_io_submit)                          [Hex, Int, Ptr];
+    3   io_cancel               pass(SYS_io_cancel)                          [Hex, Ptr, Ptr];
+    4   io_getevents            pass(SYS_io_getevents)                       [Hex, Int, Int, Ptr, Timespec];
+    292 io_pgetevents           pass_same(333)                               [Hex, Int, Int, Ptr, Timespec, Ptr];
+    425 io_uring_setup          none("open flags and epoll_event in shared rings cannot be converted") [Int, Ptr];
+    426 io_uring_enter          none("open flags and epoll_event in shared rings cannot be converted") [Fd, Int, Int, Hex, Ptr, Size];
+    427 io_uring_register       none("open flags and epoll_event in shared rings cannot be converted") [Fd, Int, Ptr, Int];
+    180 mq_open                 full(ipc::mq_open)                           [Str, OpenFlags, Mode, Ptr];
     181 mq_unlink               pass(SYS_mq_unlink)                          [Str];
     182 mq_timedsend            pass(SYS_mq_timedsend)                       [Fd, Buf, Size, Int, Timespec];
     183 mq_timedreceive         pass(SYS_mq_timedreceive)                    [Fd, Ptr, Size, Ptr, Timespec];
-    184 mq_notify               none("not yet")                              [Fd, Ptr];
-    185 mq_getsetattr           none("not yet")                              [Fd, Ptr, Ptr];
+    184 mq_notify               pass(SYS_mq_notify)                          [Fd, Ptr];
+    185 mq_getsetattr           pass(SYS_mq_getsetattr)                      [Fd, Ptr, Ptr];
     186 msgget                  pass(SYS_msgget)                             [Hex, Hex];
-    187 msgctl                  none("not yet")                              [Int, Int, Ptr];
+    187 msgctl                  pass(SYS_msgctl)                             [Int, Int, Ptr];
     188 msgrcv                  pass(SYS_msgrcv)                             [Int, Ptr, Size, Int, Hex];
     189 msgsnd                  pass(SYS_msgsnd)                             [Int, Ptr, Size, Hex];
     190 semget                  pass(SYS_semget)                             [Hex, Int, Hex];
-    191 semctl                  none("not yet")                              [Int, Int, Int, Hex];
+    191 semctl                  full(ipc::semctl)                            [Int, Int, Int, Hex];
     192 semtimedop              pass(SYS_semtimedop)                         [Int, Ptr, Int, Timespec];
     193 semop                   pass(SYS_semop)                              [Int, Ptr, Int];
     194 shmget                  pass(SYS_shmget)                             [Hex, Size, Hex];
-    195 shmctl                  none("not yet")                              [Int, Int, Ptr];
-    196 shmat                   none("not yet")                              [Int, Ptr, Hex];
-    197 shmdt                   none("not yet")                              [Ptr];
+    195 shmctl                  pass(SYS_shmctl)                             [Int, Int, Ptr];
+    196 shmat                   full(ipc::shmat)                             [Int, Ptr, Hex];
+    197 shmdt                   full(ipc::shmdt)                             [Ptr];
     // Scheduling (sched.rs)
     118 sched_setparam          pass(SYS_sched_setparam)                     [Pid, Ptr];
     119 sched_setscheduler      pass(SYS_sched_setscheduler)                 [Pid, Int, Ptr];
@@ -337,9 +337,9 @@ rows! {
     160 uname                   full(misc::uname)                            [Ptr];
     161 sethostname             pass(SYS_sethostname)                        [Ptr, Size];
     162 setdomainname           pass(SYS_setdomainname)                      [Ptr, Size];
-    163 getrlimit               pass(SYS_getrlimit)                          [Int, Ptr];
-    164 setrlimit               pass(SYS_setrlimit)                          [Int, Ptr];
-    261 prlimit64               pass(SYS_prlimit64)                          [Pid, Int, Ptr, Ptr];
+    163 getrlimit               partial(misc::getrlimit, "RLIMIT_AS and RLIMIT_DATA are read back but not enforced") [Int, Ptr];
+    164 setrlimit               partial(misc::setrlimit, "RLIMIT_AS and RLIMIT_DATA are read back but not enforced") [Int, Ptr];
+    261 prlimit64               partial(misc::prlimit64, "RLIMIT_AS and RLIMIT_DATA are read back but not enforced") [Pid, Int, Ptr, Ptr];
     165 getrusage               pass(SYS_getrusage)                          [Int, Ptr];
     179 sysinfo                 pass(SYS_sysinfo)                            [Ptr];
     116 syslog                  pass(SYS_syslog)                             [Int, Ptr, Int];
