@@ -19,6 +19,7 @@ pub mod inst;
 pub mod interp;
 pub mod ops;
 pub mod ops_vector;
+pub mod opt;
 pub mod parse;
 pub mod testing;
 pub mod types;

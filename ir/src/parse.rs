@@ -1,4 +1,5 @@
-//! Reads the text form that [`crate::display`] writes (described there); text after `;` is ignored.
+//! Reads the text form that [`crate::display`] writes (described there); text after `;` and lines that begin
+//! with `#` are ignored.
 //!
 //! Beyond what `Display` writes, a person may name values as he likes (`sum:i64 = add a, b`): a value is its place, not
 //! its name. Parsing checks the grammar only; whether the unit makes sense is [`crate::verify`]'s business.
@@ -30,7 +31,7 @@ type Result<T> = std::result::Result<T, String>;
 pub fn parse(text: &str, slots: &'static SlotTable) -> std::result::Result<Unit, ParseError> {
     let lines: Vec<(usize, Line<'_>)> = (text.lines().enumerate())
         .map(|(i, l)| (i + 1, l.split(';').next().unwrap_or("").trim()))
-        .filter(|(_, l)| !l.is_empty())
+        .filter(|(_, l)| !l.is_empty() && !l.starts_with('#'))
         .map(|(i, l)| (i, Line::classify(l)))
         .collect();
     let mut p = Parser {

@@ -248,6 +248,9 @@ impl Verifier<'_> {
                 Op::FlagsFcmp => inst.aux <= 1,
                 _ => true,
             },
+            AuxFmt::Shape if inst.op == Op::VScalar => {
+                aux_suffix(inst).is_some() && inst.shape().lanes() == 1
+            }
             _ => aux_suffix(inst).is_some(),
         };
         if !ok {

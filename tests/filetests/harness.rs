@@ -25,7 +25,6 @@ pub struct Case {
 
 impl Case {
     /// The value of `key=value` in the header.
-    #[allow(dead_code, reason = "the kinds that follow use it")]
     pub fn option(&self, key: &str) -> Option<&str> {
         let mut words = self.header.split_whitespace().skip(2);
         words.find_map(|w| w.strip_prefix(key)?.strip_prefix('='))

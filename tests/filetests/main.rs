@@ -5,8 +5,8 @@
 //! `BLESS=1 cargo test --test filetests KIND` rewrites the expectations, `FILETEST=part-of-path` picks files.
 
 mod harness;
+mod opt;
 mod run;
-
 mod verify;
 
 /// THE list of kinds: `folder: runner`. A folder that is not listed fails [`every_folder_has_a_runner`].
@@ -19,6 +19,7 @@ macro_rules! kinds {
 
 kinds! {
     verify: crate::verify::runner;
+    opt: crate::opt::runner;
     run: crate::run::runner;
 }
 

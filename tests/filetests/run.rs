@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use metaphrase_ir::interp::Left;
+use metaphrase_ir::opt::{Scratch, optimize};
 use metaphrase_ir::parse::parse;
 use metaphrase_ir::testing::{Execute, TEST_SLOTS, TestMachine, interpret};
 use metaphrase_ir::unit::Unit;
@@ -14,7 +15,13 @@ use metaphrase_ir::verify::violations;
 use crate::harness::Case;
 
 /// THE list of executors; the first is the oracle.
-const EXECUTORS: &[(&str, Execute)] = &[("interp", interpret)];
+const EXECUTORS: &[(&str, Execute)] = &[("interp", interpret), ("interp, optimised", optimised)];
+
+fn optimised(unit: &Unit, m: &mut TestMachine, budget: u64) -> Left {
+    let mut unit = unit.clone();
+    optimize(&mut unit, &mut Scratch::default());
+    interpret(&unit, m, budget)
+}
 
 /// Blocks that a case may execute.
 const BUDGET: u64 = 1000;

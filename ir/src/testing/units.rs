@@ -10,6 +10,7 @@ use super::{TEST_SLOTS, WINDOW, WINDOW_BYTES};
 use crate::exit::{Dest, Exit, IndirectKind, TrapKind};
 use crate::flags::Cond;
 use crate::guest::Slot;
+use crate::helper::HelperId;
 use crate::inst::{Inst, MemInfo, Order, Shape, Value};
 use crate::ops::{AuxFmt, Effects, ImmFmt, IntCond, Op, Res, Rmw, Round};
 use crate::ops::{VBinKind, VRedKind, VShiftKind, VTernKind, VUnKind};
@@ -139,7 +140,12 @@ fn aux_choices(op: Op) -> Vec<u32> {
         }
         AuxFmt::IntCond => (0..IntCond::ALL.len() as u32).collect(),
         AuxFmt::Cond => (0..Cond::ALL.len() as u32).collect(),
-        AuxFmt::Shape => (0..Shape::ALL.len() as u32).collect(),
+        AuxFmt::Shape => {
+            // A scalar goes into a one-lane shape.
+            let fits = |s: &&Shape| op != Op::VScalar || s.lanes() == 1;
+            let shapes = Shape::ALL.iter().filter(fits);
+            shapes.map(|&s| s as u32).collect()
+        }
         AuxFmt::VUn => kinds(VUnKind::ALL, VUnKind::aux),
         AuxFmt::VBin => kinds(VBinKind::ALL, VBinKind::aux),
         AuxFmt::VTern => kinds(VTernKind::ALL, VTernKind::aux),
@@ -180,14 +186,15 @@ pub fn random_unit(choices: &[u64], mix: Mix) -> Unit {
                 g.close(&mut d);
                 g.open();
             }
-            1..=10 => g.set(&mut d),
-            11..=15 => g.constant(&mut d),
-            16..=19 => g.get(&mut d),
-            20..=24 => g.mark(),
-            25..=27 => g.add_offset(&mut d),
-            28..=33 => g.draw(&mut d, |op| matches!(op, Op::Load | Op::Store)),
-            34..=42 => g.draw(&mut d, |op| op.info().res == Res::Flags),
-            43..=46 => g.draw(&mut d, |op| matches!(op, Op::CondHolds)),
+            1..=8 => g.set(&mut d),
+            9..=12 => g.constant(&mut d),
+            13..=14 => g.get(&mut d),
+            15..=18 => g.mark(),
+            19 => g.call(&mut d),
+            20..=23 => g.draw(&mut d, |f| matches!(f.inst.op, Op::Load | Op::Store)),
+            24..=28 => g.draw(&mut d, |f| f.inst.ty == Type::Flags),
+            29..=33 => g.draw(&mut d, |f| f.inst.op == Op::CondHolds),
+            34..=50 => g.consume(&mut d),
             _ => g.draw(&mut d, |_| true),
         }
     }
@@ -272,11 +279,46 @@ impl Generator {
                 pc: self.pc - 4,
             },
         };
+        self.observe();
         let (pc, end) = (self.pc, self.unit.insts.len() as u32);
         if let Some(b) = self.unit.blocks.last_mut() {
             b.exit = exit;
             b.end = end;
             b.guest_len = (pc - b.pc) as u32;
+        }
+    }
+
+    /// Puts the block's latest values into slots, where whoever compares machines sees them.
+    fn observe(&mut self) {
+        let mut slots: Vec<(usize, Type)> =
+            (TEST_SLOTS.rows.iter().enumerate().map(|(i, r)| (i, r.ty))).collect();
+        for i in (self.start..self.unit.insts.len() as u32).rev() {
+            let ty = self.unit.insts[i as usize].ty;
+            let to = match ty {
+                Type::Void => continue,
+                Type::Bool | Type::I32 | Type::F32 | Type::F64 => Type::I64,
+                ty => ty,
+            };
+            let Some(n) = slots.iter().position(|s| s.1 == to) else {
+                continue;
+            };
+            let v = self.widen(Value(i), ty);
+            let (slot, _) = slots.remove(n);
+            self.push(Op::Set, Type::Void, &[v], slot as u64);
+        }
+    }
+
+    /// The I64 (or the value itself) that shows all of `v`.
+    fn widen(&mut self, v: Value, ty: Type) -> Value {
+        match ty {
+            Type::Bool => self.push(Op::BoolToInt, Type::I64, &[v], 0),
+            Type::I32 => self.push(Op::Zext, Type::I64, &[v], 0),
+            Type::F64 => self.push(Op::Bitcast, Type::I64, &[v], 0),
+            Type::F32 => {
+                let w = self.push(Op::Bitcast, Type::I32, &[v], 0);
+                self.push(Op::Zext, Type::I64, &[w], 0)
+            }
+            _ => v,
         }
     }
 
@@ -304,13 +346,17 @@ impl Generator {
     fn value(&mut self, ty: Type, d: &mut Digits) -> Value {
         let insts = &self.unit.insts[self.start as usize..];
         let mut known = (insts.iter().enumerate().rev()).filter(|(_, i)| i.ty == ty);
-        let back = d.below(6);
-        if let Some((i, _)) = known.nth(back.saturating_sub(1)).filter(|_| back > 0) {
+        // Mostly the latest: what is made should be used.
+        let back = [0, 1, 1, 1, 1, 2, 3, 4][d.below(8)];
+        if let Some((i, _)) = known.nth(usize::max(back, 1) - 1).filter(|_| back > 0) {
             return Value(self.start + i as u32);
         }
         match ty {
             Type::I64 | Type::V128 | Type::Flags => self.read(ty, d),
-            Type::Bool => self.push(Op::Const, ty, &[], d.below(2) as u64),
+            Type::Bool => {
+                let (a, b) = (self.read(Type::I64, d), self.read(Type::I64, d));
+                self.push(Op::Icmp, ty, &[a, b], 0)
+            }
             Type::I32 => {
                 let x = self.read(Type::I64, d);
                 self.push(Op::Trunc, ty, &[x], 0)
@@ -352,17 +398,34 @@ impl Generator {
         self.push(Op::Const, ty, &[], imm);
     }
 
-    /// x + constant, as addresses are made.
-    fn add_offset(&mut self, d: &mut Digits) {
-        let x = self.value(Type::I64, d);
-        let n = (d.below(64) as u64).wrapping_sub(16);
-        let c = self.push(Op::Const, Type::I64, &[], n);
-        self.push(Op::Add, Type::I64, &[x, c], 0);
+    fn call(&mut self, d: &mut Digits) {
+        let id = HelperId::ALL[d.below(HelperId::ALL.len())];
+        let info = id.info();
+        let args: Vec<Value> = info.args.iter().map(|&t| self.value(t, d)).collect();
+        let v = self.push(Op::Call, info.res, &args, id as u64);
+        self.unit.insts[v.0 as usize].aux = d.below(256) as u32;
     }
 
-    /// An op of those that `keep` admits.
-    fn draw(&mut self, d: &mut Digits, keep: impl Fn(Op) -> bool) {
-        let admitted: Vec<&Form> = self.forms.iter().filter(|f| keep(f.inst.op)).collect();
+    /// An op that takes the block's latest value first.
+    fn consume(&mut self, d: &mut Digits) {
+        let block = &self.unit.insts[self.start as usize..];
+        let Some(&latest) = block.iter().rev().find(|i| i.ty != Type::Void) else {
+            return self.get(d);
+        };
+        // A vector is best taken apart as it was put together.
+        let shaped = latest.op.info().aux == AuxFmt::Shape && d.below(2) == 0;
+        self.draw(d, |f| {
+            let like = f.inst.op.info().aux == AuxFmt::Shape && f.inst.aux == latest.aux;
+            f.args.first() == Some(&latest.ty) && (like || !shaped)
+        });
+    }
+
+    /// An op in one of the forms that `keep` admits.
+    fn draw(&mut self, d: &mut Digits, keep: impl Fn(&Form) -> bool) {
+        let mut admitted: Vec<&Form> = self.forms.iter().filter(|f| keep(f)).collect();
+        if admitted.is_empty() {
+            admitted.extend(self.forms);
+        }
         // First the op, then its form: ops with many forms should not crowd out the others.
         let mut ops: Vec<Op> = admitted.iter().map(|f| f.inst.op).collect();
         ops.dedup();
@@ -391,13 +454,24 @@ impl Generator {
         self.push_inst(inst);
     }
 
-    /// Mostly inside the window.
+    /// Mostly inside the window: a constant, a register plus or minus one, or anything.
     fn address(&mut self, d: &mut Digits) -> Value {
-        if d.below(8) == 7 {
-            return self.value(Type::I64, d);
+        match d.below(16) {
+            0 => self.value(Type::I64, d),
+            n @ 1..=6 => {
+                let x = self.value(Type::I64, d);
+                let imm = (d.below(64) as u64).wrapping_sub(16);
+                let c = self.push(Op::Const, Type::I64, &[], imm);
+                let op = if n < 5 { Op::Add } else { Op::Sub };
+                self.push(op, Type::I64, &[x, c], 0)
+            }
+            n => {
+                // Rarely across the end.
+                let room = if n == 7 { 8 } else { 0usize.wrapping_sub(32) };
+                let at = WINDOW + d.below(WINDOW_BYTES.wrapping_add(room)) as u64;
+                self.push(Op::Const, Type::I64, &[], at)
+            }
         }
-        let at = WINDOW + d.below(WINDOW_BYTES + 8) as u64;
-        self.push(Op::Const, Type::I64, &[], at)
     }
 
     fn immediate(&mut self, inst: &Inst, d: &mut Digits) -> u64 {
@@ -418,7 +492,8 @@ impl Generator {
                 Op::ZeroBlock => [1, 16, 64][d.below(3)],
                 Op::VShift => d.below(8) as u64,
                 Op::VTern => d.below(4) as u64,
-                _ => d.below(32) as u64,
+                Op::IntToF => d.below(32) as u64,
+                _ => d.below(inst.ty.bytes().max(1) as usize * 8) as u64,
             },
             _ => 0,
         }
