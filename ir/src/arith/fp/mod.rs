@@ -4,7 +4,8 @@
 //! (sign, exponent, significand), computes exactly, and rounds once ([`round::round`]); the names of the functions follow
 //! the pseudocode's. [`fast`] answers the common cases with a host operation, and only where it can say at no great cost
 //! which flags the guest would see; it may assume that the host's MXCSR has its default control bits (round to nearest,
-//! no flushing, all exceptions masked) and reads none of its sticky bits.
+//! no flushing, all exceptions masked). It reads none of MXCSR's sticky bits but may set them: who keeps guest exceptions
+//! there saves it around a call.
 //!
 //! Not modelled: FEAT_AFP (FPCR.AH, FIZ, NEP), FEAT_EBF16 (FPCR.EBF) and trapped exceptions (FPCR.xxE); those bits are
 //! RES0 for the guest.
