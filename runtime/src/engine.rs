@@ -4,11 +4,12 @@
 //! translates one; links the exit just taken; and hands traps, faults and interrupts to the environment.
 
 use crate::cache::block::Block0;
-use crate::compile::tier1::{Tier1, Worker};
+use crate::compile::tier1::{self, Tier1, Worker};
 use crate::env::{Access, Environment, Exception, Flow};
 use crate::helpers;
 use crate::interp::{self, Left};
 use crate::signal;
+use crate::sync::{Mutex, MutexGuard};
 use crate::vcpu::{BLOCK_ENTRIES, TEMPS_OFFSET, Vcpu};
 use metaphrase_arm64::arch::features::FeatSet;
 use metaphrase_arm64::arch::state::SLOTS;
@@ -18,7 +19,6 @@ use metaphrase_backend::abi::{
 };
 use metaphrase_backend::bytecode::build::Builder;
 use metaphrase_ir::{Exit, TrapKind, Unit};
-use parking_lot::Mutex;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -162,10 +162,11 @@ impl Engine {
             let next = self.find(cpu, env, &mut scratch, force);
             self.link(cpu, std::mem::replace(&mut from, From::Nothing), &next);
             let back = match next {
-                // SAFETY: this thread's frame, named in `run`; the block was built for it.
                 Next::Tier0(b) => {
+                    // SAFETY: this thread's frame, named in `run`; the block was built for it.
                     Back::Tier0(unsafe { interp::run(&raw mut *cpu.frame, b, force) })
                 }
+
                 Next::Tier1(code) => self.enter_tier1(cpu, code),
             };
             force = false;
@@ -477,19 +478,32 @@ impl Engine {
         self.tier1.stop_all();
     }
 
-    /// Call before `fork`: brings compile threads and locks into a state that a child can live with.
-    pub fn before_fork(&self) {}
+    /// Call before `fork`, and hand the result to one of the next two: holds every lock of the engine meanwhile.
+    pub fn before_fork(&self) -> ForkGuard<'_> {
+        ForkGuard {
+            sync: self.sync.lock(),
+            tier1: self.tier1.before_fork(),
+        }
+    }
 
     /// Call in the parent after `fork`.
-    pub fn after_fork_parent(&self) {}
-
-    /// Call in the child after `fork`, on its only thread: other CPUs are gone; gives it code memory of its own.
-    pub fn after_fork_child(&self, cpu: &Vcpu) {
-        self.tier1
-            .cpus
-            .lock()
-            .retain(|c| Arc::ptr_eq(c, &cpu.shared));
+    pub fn after_fork_parent(&self, g: ForkGuard<'_>) {
+        self.tier1.after_fork_parent(g.tier1);
     }
+
+    /// Call in the child after `fork`, on its only thread, whose CPU is `cpu`.
+    pub fn after_fork_child(&self, g: ForkGuard<'_>, cpu: &Vcpu) {
+        self.tier1.after_fork_child(g.tier1, &cpu.shared);
+        drop(g.sync);
+    }
+}
+
+/// The engine's locks, held across a `fork`.
+#[must_use]
+#[derive(Debug)]
+pub struct ForkGuard<'a> {
+    sync: MutexGuard<'a, Option<Worker>>,
+    tier1: tier1::ForkGuard<'a>,
 }
 
 /// Whether the host can read the byte at a guest address.

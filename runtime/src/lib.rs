@@ -11,4 +11,5 @@ pub mod helpers;
 pub mod interp;
 pub mod mem;
 pub mod signal;
+pub mod sync;
 pub mod vcpu;

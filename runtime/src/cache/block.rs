@@ -4,8 +4,8 @@
 //! below) the block *wants attention*: it is hot, or dead, or a tier-1 entry has been published. That makes one
 //! counter the only thing the interpreter looks at.
 
+use crate::sync::Mutex;
 use metaphrase_backend::bytecode::Bytecode;
-use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};

@@ -8,7 +8,9 @@
 //! A table with one word for each 64-byte line of code names the unit that covers it; the host fault handler reads it, so it is
 //! written before code becomes reachable and cleared only after no CPU can be in it.
 //!
-//! After `fork` the child must not share the memfd: [`CodeMemory::unshare`] gives it a copy at the same addresses.
+//! After `fork` parent and child share the memfd. The child may run what is there but must not write ([`CodeMemory::set_foreign`]), the
+//! parent may add but not overwrite ([`CodeMemory::set_shared`]); who wants to do more first gets a copy at the same addresses.
+//! So a child that only executes another program pays nothing.
 
 use super::unit::Unit1;
 use metaphrase_backend::abi::ChainSlot;
@@ -52,6 +54,10 @@ pub struct CodeMemory {
     slots_used: usize,
     /// Bytes used in each segment.
     used: Vec<usize>,
+    /// A child may still run what is in the memfd.
+    shared: bool,
+    /// The memfd is the parent's.
+    foreign: bool,
 }
 
 // SAFETY: addresses of mappings that live as long as the value; writes are serialised by the owner's lock.
@@ -151,6 +157,8 @@ impl CodeMemory {
             code_used: 0,
             slots_used: 0,
             used: vec![0; segments],
+            shared: false,
+            foreign: false,
         })
     }
 
@@ -179,14 +187,15 @@ impl CodeMemory {
     pub fn alloc(&mut self, len: usize, slots: usize) -> Option<Place> {
         let len = len.next_multiple_of(LINE);
         let slot_bytes = slots * size_of::<ChainSlot>();
-        if self.code_used + len > self.segment
-            || self.slots_used + slot_bytes > self.segment / SLOT_SHARE
+        if self.code_used + len > self.segment || self.slots_used + slot_bytes > self.slot_segment()
         {
             return None;
         }
+        if self.foreign {
+            self.unshare().ok()?;
+        }
         let off = self.current * self.segment + self.code_used;
-        let slot = self.slots
-            + (self.current * (self.segment / SLOT_SHARE & !15) + self.slots_used) as u64;
+        let slot = self.slots + (self.current * self.slot_segment() + self.slots_used) as u64;
         self.code_used += len;
         self.slots_used += slot_bytes;
         self.used[self.current] = self.code_used;
@@ -198,17 +207,36 @@ impl CodeMemory {
         })
     }
 
+    /// Bytes of slots in a segment.
+    fn slot_segment(&self) -> usize {
+        (self.segment / SLOT_SHARE) & !15
+    }
+
     /// Largest code that fits into a segment.
     pub fn largest(&self) -> usize {
         self.segment
     }
 
     /// Starts filling the next segment, whose units must all be gone.
-    pub fn advance(&mut self) {
+    pub fn advance(&mut self) -> io::Result<()> {
+        if !self.next_is_empty() && (self.shared || self.foreign) {
+            self.unshare()?;
+        }
         self.current = self.next_segment();
         self.code_used = 0;
         self.slots_used = 0;
         self.used[self.current] = 0;
+        Ok(())
+    }
+
+    /// After `fork`, in the parent.
+    pub fn set_shared(&mut self) {
+        self.shared = true;
+    }
+
+    /// After `fork`, in the child.
+    pub fn set_foreign(&mut self) {
+        self.foreign = true;
     }
 
     /// Whether the next segment holds nothing (first round).
@@ -227,8 +255,8 @@ impl CodeMemory {
         }
     }
 
-    /// In a forked child: replaces the memfd shared with the parent by a copy of what is in use, at the same addresses.
-    pub fn unshare(&mut self) -> io::Result<()> {
+    /// Replaces the memfd by a copy of what is in use, at the same addresses.
+    fn unshare(&mut self) -> io::Result<()> {
         let code = self.size + STUBS;
         let fd = memfd(code)?;
         let copy = map(code, RW, libc::MAP_SHARED, fd.as_raw_fd(), 0)?;
@@ -253,6 +281,8 @@ impl CodeMemory {
         self.write = copy;
         map(code, RX, libc::MAP_SHARED, fd.as_raw_fd(), self.exec)?;
         self.memfd = fd;
+        self.shared = false;
+        self.foreign = false;
         Ok(())
     }
 }

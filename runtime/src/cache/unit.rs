@@ -1,8 +1,8 @@
 //! A tier-1 unit: host code of a region, its entries, chain slots and fault sites.
 
+use crate::sync::Mutex;
 use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::emit::FaultSite;
-use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Compiled code of one region. Immutable but for its links.

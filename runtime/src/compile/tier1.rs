@@ -4,13 +4,13 @@ use crate::cache::code_memory::{CodeMemory, Place};
 use crate::cache::tables::{Key, Tables};
 use crate::cache::unit::Unit1;
 use crate::compile::region::{self, Region};
+use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockWriteGuard};
 use crate::vcpu::CpuShared;
 use metaphrase_arm64::arch::state::PC_OFFSET;
 use metaphrase_arm64::translate::Config;
 use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::emit::{CompileOpts, CompiledUnit, Compiler};
 use metaphrase_backend::stubs::Stubs;
-use parking_lot::{Condvar, Mutex, RwLock};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -44,6 +44,29 @@ pub struct Tier1 {
     eval_cold: AtomicU64,
 }
 
+/// All of tier 1's locks, held across a `fork` so that both sides find them in order.
+#[must_use]
+pub struct ForkGuard<'a> {
+    _tables: RwLockWriteGuard<'a, Tables>,
+    memory: MutexGuard<'a, Option<CodeMemory>>,
+    _queue: MutexGuard<'a, VecDeque<Key>>,
+    cpus: MutexGuard<'a, Vec<Arc<CpuShared>>>,
+}
+
+impl std::fmt::Debug for ForkGuard<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ForkGuard")
+    }
+}
+
+/// A region to compile.
+struct Choice {
+    region: Region,
+    anchor: Key,
+    /// The unit that it replaces, and how often that region will then have been rebuilt.
+    replaces: Option<(u64, u32)>,
+}
+
 /// One thread's compiler.
 pub struct Worker {
     compiler: Compiler,
@@ -67,13 +90,39 @@ impl Tier1 {
             cpus: Mutex::default(),
             memory: Mutex::default(),
             queue: Mutex::default(),
-            wake: Condvar::new(),
+            wake: Condvar::default(),
             workers: AtomicU32::new(0),
             stop: AtomicBool::new(false),
             next_id: AtomicU64::new(1),
             trampoline: AtomicU64::new(0),
             unlinked: AtomicU64::new(0),
             eval_cold: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes all locks, in the order in which they nest.
+    pub fn before_fork(&self) -> ForkGuard<'_> {
+        ForkGuard {
+            _tables: self.tables.write(),
+            memory: self.memory.lock(),
+            _queue: self.queue.lock(),
+            cpus: self.cpus.lock(),
+        }
+    }
+
+    /// The parent goes on: children may still run the code that exists now.
+    pub fn after_fork_parent(&self, mut g: ForkGuard<'_>) {
+        if let Some(m) = g.memory.as_mut() {
+            m.set_shared();
+        }
+    }
+
+    /// The child goes on alone: `own` is its only CPU, workers are gone, code memory belongs to the parent.
+    pub fn after_fork_child(&self, mut g: ForkGuard<'_>, own: &CpuShared) {
+        g.cpus.retain(|c| std::ptr::eq(&**c, own));
+        self.workers.store(0, Ordering::Relaxed);
+        if let Some(m) = g.memory.as_mut() {
+            m.set_foreign();
         }
     }
 
@@ -226,7 +275,7 @@ impl Tier1 {
                     }
                     match q.pop_front() {
                         Some(k) => break k,
-                        None => self.wake.wait(&mut q),
+                        None => q = self.wake.wait(q),
                     }
                 }
             };
@@ -236,9 +285,12 @@ impl Tier1 {
 
     /// Compiles the region of a hot block and publishes it. `own`: the CPU on whose thread this runs (sync mode).
     pub fn promote(&self, w: &mut Worker, key: Key, own: Option<&CpuShared>) {
-        let Some((region, anchor, replaces)) = self.choose(key) else {
-            return;
-        };
+        let Some(c) = self.choose(key) else { return };
+        let Choice {
+            region,
+            anchor,
+            replaces,
+        } = c;
         let compiled = match w
             .compiler
             .compile(&region.unit, PC_OFFSET, &CompileOpts::default())
@@ -253,7 +305,7 @@ impl Tier1 {
     }
 
     /// The region to compile for a hot key, its anchor, and the unit that it replaces.
-    fn choose(&self, key: Key) -> Option<(Region, Key, Option<(u64, u32)>)> {
+    fn choose(&self, key: Key) -> Option<Choice> {
         let t = self.tables.read();
         if let Some((code, _)) = t.entry(key) {
             if let Some(b) = t.block(key) {
@@ -269,11 +321,19 @@ impl Tier1 {
             entries.push(key.0);
             let r = region::build(&t, anchor, &entries, self.threshold, &self.cfg)?;
             if r.unit.blocks.iter().any(|b| b.entry && b.pc == key.0) {
-                return Some((r, anchor, Some((u.id, u.rebuilds + 1))));
+                return Some(Choice {
+                    region: r,
+                    anchor,
+                    replaces: Some((u.id, u.rebuilds + 1)),
+                });
             }
         }
         let r = region::build(&t, key, &[], self.threshold, &self.cfg)?;
-        Some((r, key, None))
+        Some(Choice {
+            region: r,
+            anchor: key,
+            replaces: None,
+        })
     }
 
     fn publish(
@@ -399,7 +459,7 @@ impl Tier1 {
         if let Some(m) = mem.as_mut()
             && m.next_segment() == segment
         {
-            m.advance();
+            return m.advance().is_ok();
         }
         true
     }
