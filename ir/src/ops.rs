@@ -380,8 +380,8 @@ ops! {
     VUn        "vun"         1 Vec   [FPENV QC]    VUn  None;
     /// Two-operand lane operation.
     VBin       "vbin"        2 Vec   [FPENV QC]    VBin None;
-    /// Three-operand lane operation: args (accumulator or first, n, m).
-    VTern      "vtern"       3 Vec   [FPENV QC]    VTern None;
+    /// Three-operand lane operation: args (accumulator or first, n, m). `imm`: element index of SM3TT*, else 0.
+    VTern      "vtern"       3 Vec   [FPENV QC]    VTern Number;
     /// Shift of a by the constant imm; kinds that insert or accumulate take the old destination as second argument.
     VShift     "vshift"      2 Vec   [FPENV QC]    VShift Number;
     /// Across lanes: result in lane 0, everything above zero.

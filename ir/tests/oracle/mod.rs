@@ -69,6 +69,49 @@ impl Out {
     }
 }
 
+/// The whole register state of one instruction: `struct state` of state.c. X28 and X29 are neither loaded nor stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Machine {
+    /// The instruction.
+    pub word: u32,
+    /// FPCR.
+    pub fpcr: u32,
+    /// FPSR.
+    pub fpsr: u32,
+    /// NZCV in bits 31..28.
+    pub nzcv: u32,
+    /// x0..x29.
+    pub x: [u64; 30],
+    /// v0..v31.
+    pub v: [u128; 32],
+}
+
+impl Machine {
+    const BYTES: usize = 16 + 8 * 30 + 16 * 32;
+
+    fn write(&self, to: &mut Vec<u8>) {
+        for w in [self.word, self.fpcr, self.fpsr, self.nzcv] {
+            to.extend(w.to_le_bytes());
+        }
+        self.x.iter().for_each(|x| to.extend(x.to_le_bytes()));
+        self.v.iter().for_each(|v| to.extend(v.to_le_bytes()));
+    }
+
+    fn read(b: &[u8]) -> (Machine, bool) {
+        let w = |i: usize| u32::from_le_bytes(b[4 * i..4 * i + 4].try_into().unwrap());
+        let x = |i: usize| u64::from_le_bytes(b[16 + 8 * i..24 + 8 * i].try_into().unwrap());
+        let m = Machine {
+            word: w(0),
+            fpcr: w(1),
+            fpsr: w(2),
+            nzcv: w(3),
+            x: std::array::from_fn(x),
+            v: std::array::from_fn(|i| x(30 + 2 * i) as u128 | (x(31 + 2 * i) as u128) << 64),
+        };
+        (m, m.word == 0)
+    }
+}
+
 /// A built runner and the emulator to run it.
 pub struct Oracle {
     qemu: PathBuf,
@@ -94,6 +137,15 @@ impl Oracle {
     /// Finds the tools and builds the runner; `name` keeps tests of one run apart. `None`, with a note on stderr, if a tool
     /// is missing and oracles are not required.
     pub fn find(name: &str) -> Option<Oracle> {
+        Oracle::of("runner.c", name)
+    }
+
+    /// The same for the program that works on whole register states ([`Self::run_machines`]).
+    pub fn of_machines(name: &str) -> Option<Oracle> {
+        Oracle::of("state.c", name)
+    }
+
+    fn of(source: &str, name: &str) -> Option<Oracle> {
         let qemu = match std::env::var_os("METAPHRASE_QEMU_AARCH64") {
             Some(q) => Some(PathBuf::from(q)),
             None => in_path(&["qemu-aarch64-static", "qemu-aarch64"]),
@@ -108,7 +160,9 @@ impl Oracle {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         std::fs::create_dir_all(&dir).unwrap();
         let runner = dir.join("runner");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/oracle/runner.c");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../tests/oracle")
+            .join(source);
         let status = Command::new(&gcc)
             .args(["-O2", "-static", "-o"])
             .args([&runner, &source])
@@ -156,6 +210,33 @@ impl Oracle {
             input.extend((ins.len() as u32).to_le_bytes());
             ins.iter().for_each(|i| i.write(&mut input));
         }
+        let output = self.pipe(input);
+        let mut outs = output.chunks_exact(OUT_BYTES).map(Out::read);
+        let results: Vec<Vec<Out>> = groups
+            .iter()
+            .map(|(_, ins)| outs.by_ref().take(ins.len()).collect())
+            .collect();
+        assert_eq!(
+            output.len() / OUT_BYTES,
+            groups.iter().map(|g| g.1.len()).sum::<usize>()
+        );
+        results
+    }
+
+    /// Executes each machine's word once on its registers, in order: what that leaves, and whether the word was undefined.
+    pub fn run_machines(&self, machines: &[Machine]) -> Vec<(Machine, bool)> {
+        let mut input = Vec::with_capacity(machines.len() * Machine::BYTES);
+        machines.iter().for_each(|m| m.write(&mut input));
+        let output = self.pipe(input);
+        assert_eq!(output.len(), machines.len() * Machine::BYTES);
+        output
+            .chunks_exact(Machine::BYTES)
+            .map(Machine::read)
+            .collect()
+    }
+
+    /// The program's output on this input.
+    fn pipe(&self, input: Vec<u8>) -> Vec<u8> {
         let mut child = Command::new(&self.qemu)
             .args(["-cpu", "max"])
             .arg(&self.runner)
@@ -174,16 +255,7 @@ impl Oracle {
             .unwrap();
         writer.join().unwrap().unwrap();
         assert!(child.wait().unwrap().success(), "the runner failed");
-        let mut outs = output.chunks_exact(OUT_BYTES).map(Out::read);
-        let results: Vec<Vec<Out>> = groups
-            .iter()
-            .map(|(_, ins)| outs.by_ref().take(ins.len()).collect())
-            .collect();
-        assert_eq!(
-            output.len() / OUT_BYTES,
-            groups.iter().map(|g| g.1.len()).sum::<usize>()
-        );
-        results
+        output
     }
 }
 
