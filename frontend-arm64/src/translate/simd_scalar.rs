@@ -1,5 +1,8 @@
-//! AdvSIMD scalar instructions, Arm ARM C7.2: the vector ops on one-lane shapes, which clear the rest of Vd.
+//! AdvSIMD scalar instructions, Arm ARM C7.2: the vector ops on one-lane shapes, which clear the rest of Vd. Single- and
+//! double-precision arithmetic and conversions are the scalar ops instead, as in [`super::fp`]: back ends have host
+//! instructions for them.
 
+use super::operand::int_ty;
 use super::simd_elem::Elem;
 use super::simd_perm::imm5;
 use super::simd_shift::{immh_size, left, right};
@@ -8,8 +11,8 @@ use super::{Ctx, Flow};
 use crate::decode::{
     ScalarElem, ScalarMisc, ScalarMiscFp, ScalarPair, ScalarSame, ScalarSameFp, ScalarShift,
 };
-use metaphrase_ir::ops::{VBinKind, VShiftKind, VTernKind, VUnKind};
-use metaphrase_ir::{Shape, Value};
+use metaphrase_ir::ops::{Round, VBinKind, VShiftKind, VTernKind, VUnKind};
+use metaphrase_ir::{Shape, Type, Value};
 
 /// The scalar of `8 << size` bits.
 fn one(size: u32) -> Shape {
@@ -45,8 +48,14 @@ pub fn translate_same_fp(t: &mut Ctx<'_>, i: ScalarSameFp) -> Flow {
     use VBinKind as K;
     use ScalarSameFp as F;
     arms! { i, ScalarSameFp;
-        k: VBinKind { sz, rm, rn, rd } [FAbd FMulX FCmEq FCmGe FCmGt FacGe FacGt FRecpS FRsqrtS] => t.v_bin(k, one(2 + sz), rd, rn, rm);
+        k: VBinKind { sz, rm, rn, rd } [FMulX FCmEq FCmGe FCmGt FacGe FacGt FRecpS FRsqrtS] => t.v_bin(k, one(2 + sz), rd, rn, rm);
     _ {
+        F::FAbd { sz, rm, rn, rd } => {
+            let (n, m) = (t.f(sz, rn), t.f(sz, rm));
+            let v = t.b.fsub(n, m);
+            let v = t.b.fabs(v);
+            t.set_scalar(rd, v);
+        }
         F::FAbdHalf { rm, rn, rd } => t.v_bin(K::FAbd, Shape::H1, rd, rn, rm),
         F::FMulXHalf { rm, rn, rd } => t.v_bin(K::FMulX, Shape::H1, rd, rn, rm),
         F::FCmEqHalf { rm, rn, rd } => t.v_bin(K::FCmEq, Shape::H1, rd, rn, rm),
@@ -79,12 +88,21 @@ pub fn translate_misc_fp(t: &mut Ctx<'_>, i: ScalarMiscFp) -> Flow {
     use VUnKind as K;
     const H1: Shape = Shape::H1;
     arms! { i, ScalarMiscFp;
-        k: VUnKind { sz, rn, rd } [
-            FCvtNS FCvtNU FCvtPS FCvtPU FCvtMS FCvtMU FCvtAS FCvtAU FRecpE FRsqrtE FRecpX FCmGt0 FCmGe0 FCmEq0 FCmLe0 FCmLt0
-        ] => t.v_un(k, one(2 + sz), rd, rn);
-        k: VShiftKind { sz, rn, rd } [FCvtZS FCvtZU SCvtF UCvtF] => t.v_shift(k, one(2 + sz), rd, rn, 0);
+        k: VUnKind { sz, rn, rd } [FRecpE FRsqrtE FRecpX FCmGt0 FCmGe0 FCmEq0 FCmLe0 FCmLt0] => t.v_un(k, one(2 + sz), rd, rn);
         k: VUnKind { rn, rd } [FCvtXn] => t.v_un(k, Shape::S1, rd, rn);
     _ {
+        F::FCvtNS { sz, rn, rd } => to_int(t, Round::TieEven, true, sz, rd, rn, 0),
+        F::FCvtNU { sz, rn, rd } => to_int(t, Round::TieEven, false, sz, rd, rn, 0),
+        F::FCvtPS { sz, rn, rd } => to_int(t, Round::PosInf, true, sz, rd, rn, 0),
+        F::FCvtPU { sz, rn, rd } => to_int(t, Round::PosInf, false, sz, rd, rn, 0),
+        F::FCvtMS { sz, rn, rd } => to_int(t, Round::NegInf, true, sz, rd, rn, 0),
+        F::FCvtMU { sz, rn, rd } => to_int(t, Round::NegInf, false, sz, rd, rn, 0),
+        F::FCvtZS { sz, rn, rd } => to_int(t, Round::Zero, true, sz, rd, rn, 0),
+        F::FCvtZU { sz, rn, rd } => to_int(t, Round::Zero, false, sz, rd, rn, 0),
+        F::FCvtAS { sz, rn, rd } => to_int(t, Round::TieAway, true, sz, rd, rn, 0),
+        F::FCvtAU { sz, rn, rd } => to_int(t, Round::TieAway, false, sz, rd, rn, 0),
+        F::SCvtF { sz, rn, rd } => from_int(t, true, sz, rd, rn, 0),
+        F::UCvtF { sz, rn, rd } => from_int(t, false, sz, rd, rn, 0),
         F::FCvtNSHalf { rn, rd } => t.v_un(K::FCvtNS, H1, rd, rn),
         F::FCvtNUHalf { rn, rd } => t.v_un(K::FCvtNU, H1, rd, rn),
         F::FCvtPSHalf { rn, rd } => t.v_un(K::FCvtPS, H1, rd, rn),
@@ -109,6 +127,21 @@ pub fn translate_misc_fp(t: &mut Ctx<'_>, i: ScalarMiscFp) -> Flow {
     Flow::Next
 }
 
+/// Sd or Dd (`sz`) = the integer of the same size.
+fn to_int(t: &mut Ctx<'_>, r: Round, signed: bool, sz: u32, rd: u32, rn: u32, fbits: u32) {
+    let n = t.f(sz, rn);
+    let v = t.b.f_to_int(int_ty(sz), r, signed, n, fbits);
+    t.set_scalar(rd, v);
+}
+
+/// Sd or Dd (`sz`) = the float of the integer of the same size.
+fn from_int(t: &mut Ctx<'_>, signed: bool, sz: u32, rd: u32, rn: u32, fbits: u32) {
+    let n = t.lane(int_ty(sz), 2 + sz, rn, 0);
+    let ty = if sz == 0 { Type::F32 } else { Type::F64 };
+    let v = t.b.int_to_f(ty, signed, n, fbits);
+    t.set_scalar(rd, v);
+}
+
 /// Translates one pairwise instruction or DUP (scalar).
 #[rustfmt::skip]
 pub fn translate_pair(t: &mut Ctx<'_>, i: ScalarPair) -> Flow {
@@ -116,11 +149,11 @@ pub fn translate_pair(t: &mut Ctx<'_>, i: ScalarPair) -> Flow {
     use VBinKind as K;
     match i {
         P::AddP { rn, rd } => pair(t, K::Add, 3, rd, rn),
-        P::FMaxNmP { sz, rn, rd } => pair(t, K::FMaxNm, 2 + sz, rd, rn),
-        P::FMinNmP { sz, rn, rd } => pair(t, K::FMinNm, 2 + sz, rd, rn),
-        P::FAddP { sz, rn, rd } => pair(t, K::FAdd, 2 + sz, rd, rn),
-        P::FMaxP { sz, rn, rd } => pair(t, K::FMax, 2 + sz, rd, rn),
-        P::FMinP { sz, rn, rd } => pair(t, K::FMin, 2 + sz, rd, rn),
+        P::FMaxNmP { sz, rn, rd } => { let (a, b) = lanes(t, sz, rn); let v = t.b.fmaxnm(a, b); t.set_scalar(rd, v) }
+        P::FMinNmP { sz, rn, rd } => { let (a, b) = lanes(t, sz, rn); let v = t.b.fminnm(a, b); t.set_scalar(rd, v) }
+        P::FAddP { sz, rn, rd } => { let (a, b) = lanes(t, sz, rn); let v = t.b.fadd(a, b); t.set_scalar(rd, v) }
+        P::FMaxP { sz, rn, rd } => { let (a, b) = lanes(t, sz, rn); let v = t.b.fmax(a, b); t.set_scalar(rd, v) }
+        P::FMinP { sz, rn, rd } => { let (a, b) = lanes(t, sz, rn); let v = t.b.fmin(a, b); t.set_scalar(rd, v) }
         P::FMaxNmPHalf { rn, rd } => pair(t, K::FMaxNm, 1, rd, rn),
         P::FMinNmPHalf { rn, rd } => pair(t, K::FMinNm, 1, rd, rn),
         P::FAddPHalf { rn, rd } => pair(t, K::FAdd, 1, rd, rn),
@@ -133,6 +166,12 @@ pub fn translate_pair(t: &mut Ctx<'_>, i: ScalarPair) -> Flow {
         }
     }
     Flow::Next
+}
+
+/// Lanes 0 and 1 as floats.
+fn lanes(t: &mut Ctx<'_>, sz: u32, rn: u32) -> (Value, Value) {
+    let ty = if sz == 0 { Type::F32 } else { Type::F64 };
+    (t.lane(ty, 2 + sz, rn, 0), t.lane(ty, 2 + sz, rn, 1))
 }
 
 /// Lane 0 op lane 1.
@@ -150,9 +189,28 @@ pub fn translate_elem(t: &mut Ctx<'_>, i: ScalarElem) -> Flow {
     arms! { i, ScalarElem;
         k: VBinKind { size, l, m, h, rm4, rn, rd } [SqDMulL SqDMulH SqRDMulH] => elem_bin(t, k, Elem { size, l, m, h, rm4 }, rd, rn);
         k: VTernKind { size, l, m, h, rm4, rn, rd } [SqRDMlaH SqRDMlsH] => elem_tern(t, k, Elem { size, l, m, h, rm4 }, rd, rn);
-        k: VTernKind { sz, l, m, h, rm4, rn, rd } [FMla FMls] => elem_tern(t, k, Elem { size: 2 + sz, l, m, h, rm4 }, rd, rn);
-        k: VBinKind { sz, l, m, h, rm4, rn, rd } [FMul FMulX] => elem_bin(t, k, Elem { size: 2 + sz, l, m, h, rm4 }, rd, rn);
     _ {
+        E::FMla { sz, l, m, h, rm4, rn, rd } => {
+            let (a, n, m) = (t.f(sz, rd), t.f(sz, rn), f_elem(t, sz, l, m, h, rm4));
+            let v = t.b.fmuladd(a, n, m);
+            t.set_scalar(rd, v);
+        }
+        E::FMls { sz, l, m, h, rm4, rn, rd } => {
+            let (a, n, m) = (t.f(sz, rd), t.f(sz, rn), f_elem(t, sz, l, m, h, rm4));
+            let n = t.b.fneg(n);
+            let v = t.b.fmuladd(a, n, m);
+            t.set_scalar(rd, v);
+        }
+        E::FMul { sz, l, m, h, rm4, rn, rd } => {
+            let (n, m) = (t.f(sz, rn), f_elem(t, sz, l, m, h, rm4));
+            let v = t.b.fmul(n, m);
+            t.set_scalar(rd, v);
+        }
+        E::FMulX { sz, l, m, h, rm4, rn, rd } => {
+            let (n, m) = (t.f(sz, rn), f_elem(t, sz, l, m, h, rm4));
+            let v = t.b.fmulx(n, m);
+            t.set_scalar(rd, v);
+        }
         E::SqDMlaL { size, l, m, h, rm4, rn, rd } => { let m = elem(t, Elem { size, l, m, h, rm4 }); long_acc(t, K::SqAdd, size, rd, rn, m) }
         E::SqDMlsL { size, l, m, h, rm4, rn, rd } => { let m = elem(t, Elem { size, l, m, h, rm4 }); long_acc(t, K::SqSub, size, rd, rn, m) }
         E::FMlaHalf { l, m, h, rm4, rn, rd } => elem_tern(t, VTernKind::FMla, Elem { size: 1, l, m, h, rm4 }, rd, rn),
@@ -163,6 +221,21 @@ pub fn translate_elem(t: &mut Ctx<'_>, i: ScalarElem) -> Flow {
     Flow::Next
 }
 
+/// The element as a float, of the size that `sz` says.
+fn f_elem(t: &mut Ctx<'_>, sz: u32, l: u32, m: u32, h: u32, rm4: u32) -> Value {
+    let e = Elem {
+        size: 2 + sz,
+        l,
+        m,
+        h,
+        rm4,
+    };
+    let (rm, index) = e.place();
+    let ty = if sz == 0 { Type::F32 } else { Type::F64 };
+    t.lane(ty, e.size, rm, index)
+}
+
+/// The element in lane 0, other lanes anything.
 fn elem(t: &mut Ctx<'_>, e: Elem) -> Value {
     let (rm, index) = e.place();
     if index == 0 {
@@ -199,8 +272,11 @@ pub fn translate_shift(t: &mut Ctx<'_>, i: ScalarShift) -> Flow {
         k: VShiftKind { immh: h, immb: b, rn, rd } [SqShrn UqShrn SqRshrn UqRshrn SqShrun SqRshrun] => {
             t.v_shift(k, one(immh_size(h)), rd, rn, right(h, b));
         };
-        k: VShiftKind { immh: h, immb: b, rn, rd } [SCvtF UCvtF FCvtZS FCvtZU] => t.v_shift(k, one(immh_size(h)), rd, rn, right(h, b));
     _ {
+        F::SCvtF { immh: h, immb: b, rn, rd } => from_int(t, true, immh_size(h) - 2, rd, rn, right(h, b)),
+        F::UCvtF { immh: h, immb: b, rn, rd } => from_int(t, false, immh_size(h) - 2, rd, rn, right(h, b)),
+        F::FCvtZS { immh: h, immb: b, rn, rd } => to_int(t, Round::Zero, true, immh_size(h) - 2, rd, rn, right(h, b)),
+        F::FCvtZU { immh: h, immb: b, rn, rd } => to_int(t, Round::Zero, false, immh_size(h) - 2, rd, rn, right(h, b)),
         F::SSra { imm6, rn, rd } => t.v_shift_acc(K::SShr, D1, rd, rn, 64 - imm6),
         F::USra { imm6, rn, rd } => t.v_shift_acc(K::UShr, D1, rd, rn, 64 - imm6),
         F::SRSra { imm6, rn, rd } => t.v_shift_acc(K::SRShr, D1, rd, rn, 64 - imm6),

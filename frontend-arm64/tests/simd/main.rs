@@ -6,4 +6,5 @@ mod oracle;
 
 mod disassembly;
 mod execute;
+mod features;
 mod words;
