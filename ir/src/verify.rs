@@ -261,7 +261,8 @@ impl Verifier<'_> {
     fn immediate(&mut self, v: Value, inst: &Inst) {
         let imm = inst.imm;
         let ok = match inst.op.info().imm {
-            ImmFmt::None => imm == 0,
+            // SM3TT* take an element index.
+            ImmFmt::None => imm == 0 || (inst.op == Op::VTern && imm < 4),
             ImmFmt::Slot => (imm as usize) < self.unit.slots.rows.len(),
             ImmFmt::Number => number_ok(inst, self.arg_type(inst, 0)),
             ImmFmt::Pc | ImmFmt::Offset => true,

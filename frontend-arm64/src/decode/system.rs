@@ -16,9 +16,9 @@ crate::rows! {
         Dmb        "11010101 00000011 0011iiii 10111111" { imm4: i } BASE;
         Isb        "11010101 00000011 0011iiii 11011111" { imm4: i } BASE;
         Sb         "11010101 00000011 00110000 11111111" {} SB;
-        Cfinv      "11010101 00000000 0100xxxx 00011111" {} FLAGM;
-        Xaflag     "11010101 00000000 0100xxxx 00111111" {} FLAGM2;
-        Axflag     "11010101 00000000 0100xxxx 01011111" {} FLAGM2;
+        Cfinv      "11010101 00000000 01000000 00011111" {} FLAGM;
+        Xaflag     "11010101 00000000 01000000 00111111" {} FLAGM2;
+        Axflag     "11010101 00000000 01000000 01011111" {} FLAGM2;
         /// UAO, PAN, SPSel, DAIFSet, DAIFClr ...: privileged, or gated further by `translate`.
         MsrImm     "11010101 00000ooo 0100iiii ppp11111" { op1: o, imm4: i, op2: p } BASE if msr_imm_ok;
         MsrDit     "11010101 00000011 0100iiii 01011111" { imm4: i } DIT;
