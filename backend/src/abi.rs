@@ -55,7 +55,8 @@ pub struct FrameHeader {
     pub owner: u64,
 }
 
-/// One entry of the per-CPU jump cache. Index of guest pc `p`: `(p >> 2) & (JUMP_ENTRIES - 1)`. Empty: `pc = u64::MAX`.
+/// One entry of the per-CPU jump cache. Index of guest pc `p`: `(p >> 2) & (JUMP_ENTRIES - 1)`. Empty: `pc` is [`empty_pc`] of
+/// the index, a pc that belongs to another entry, so that no guest address ever matches an empty entry.
 #[derive(Debug)]
 #[repr(C)]
 pub struct JumpEntry {
@@ -67,6 +68,15 @@ pub struct JumpEntry {
 
 /// Entries of the jump cache.
 pub const JUMP_ENTRIES: usize = 4096;
+
+/// What `pc` of an empty jump-cache entry holds.
+pub const fn empty_pc(index: usize) -> u64 {
+    if index & (JUMP_ENTRIES - 1) == JUMP_ENTRIES - 1 {
+        0
+    } else {
+        u64::MAX
+    }
+}
 
 /// A direct exit: linked by one atomic store to `code`.
 #[derive(Debug)]

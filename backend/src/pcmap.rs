@@ -11,7 +11,10 @@
 use crate::emit::{CompileError, FaultSite};
 use crate::lower::GUEST_ACCESS;
 use cranelift_codegen::{Final, MachBufferFinalized};
-use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
+use iced_x86::{
+    Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic, OpAccess,
+    Register,
+};
 
 /// Meaning of a source location.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -156,12 +159,12 @@ fn pc_map(ranges: &[Range]) -> PcMap {
     m
 }
 
-/// Locates every check and overwrites it with NOPs. Indexed by pad.
+/// Locates every check and makes it never taken. Indexed by pad.
 fn find_checks(code: &mut [u8], ranges: &[Range]) -> Result<Vec<Option<Check>>, CompileError> {
     let mut checks: Vec<Option<Check>> = Vec::new();
     for r in ranges {
         let Loc::Check { pad } = r.loc else { continue };
-        let (check, end) = parse_check(code, r)?;
+        let check = patch_check(code, r)?;
         let pad = pad as usize;
         if checks.len() <= pad {
             checks.resize(pad + 1, None);
@@ -169,38 +172,40 @@ fn find_checks(code: &mut [u8], ranges: &[Range]) -> Result<Vec<Option<Check>>, 
         if checks[pad].replace(check).is_some() {
             return Err(bad(code, r.start, "a check was duplicated"));
         }
-        fill_nops(&mut code[check.start as usize..end as usize]);
     }
     Ok(checks)
 }
 
-/// Reads `[reload of the state pointer]; test r, r; jz cold`. Also returns the end of the pair.
-fn parse_check(code: &[u8], r: &Range) -> Result<(Check, u32), CompileError> {
+/// Reads `[reload of the state pointer]; test r, r; jz cold` and makes the pair a NOP. Where the code goes on elsewhere and the
+/// cold block (or a jump to it) follows, it reads `test r, r; jnz cont`, which becomes `jmp cont`.
+fn patch_check(code: &mut [u8], r: &Range) -> Result<Check, CompileError> {
     let mut at = r.start;
-    let test = loop {
-        let i = decode(code, at);
-        match i.mnemonic() {
-            Mnemonic::Test | Mnemonic::Cmp => break at,
-            Mnemonic::Mov if at < r.end => at += i.len() as u32,
-            _ => return Err(bad(code, at, "a check has an unknown form")),
+    while at < r.end && decode(code, at).mnemonic() == Mnemonic::Mov {
+        at += decode(code, at).len() as u32;
+    }
+    let test = decode(code, at);
+    if !matches!(test.mnemonic(), Mnemonic::Test | Mnemonic::Cmp) {
+        return Err(bad(code, at, "a check has an unknown form"));
+    }
+    let start = at;
+    let branch = at + test.len() as u32;
+    let j = decode(code, branch);
+    let end = branch + j.len() as u32;
+    match j.code() {
+        Code::Je_rel32_64 => {
+            fill_nops(&mut code[start as usize..end as usize]);
+            let cold = j.near_branch_target() as u32;
+            Ok(Check { start, cold })
         }
-    };
-    at += decode(code, test).len() as u32;
-    let j = decode(code, at);
-    at += j.len() as u32;
-    let cold = match j.code() {
-        Code::Je_rel32_64 | Code::Je_rel8_64 => j.near_branch_target() as u32,
-        Code::Jne_rel32_64 | Code::Jne_rel8_64 => {
-            let jmp = decode(code, at);
-            let what = match jmp.mnemonic() {
-                Mnemonic::Jmp => "a check is inverted",
-                _ => "a cold block is in line",
-            };
-            return Err(bad(code, at, what));
+        Code::Jne_rel32_64 => {
+            // 0f 85 rel32 -> 90 e9 rel32: both end at the same place.
+            let at = branch as usize;
+            code[at..at + 2].copy_from_slice(&[0x90, 0xe9]);
+            fill_nops(&mut code[start as usize..at]);
+            Ok(Check { start, cold: end })
         }
-        _ => return Err(bad(code, at, "a check has an unknown branch")),
-    };
-    Ok((Check { start: test, cold }, at))
+        _ => Err(bad(code, branch, "a check has an unknown branch")),
+    }
 }
 
 fn fill_nops(mut b: &mut [u8]) {
@@ -289,10 +294,17 @@ fn changes_flow(i: &Instruction) -> bool {
 
 /// Whether an instruction writes memory outside the host stack frame.
 fn writes_memory(i: &Instruction) -> bool {
-    i.op_count() > 0
-        && i.op0_kind() == OpKind::Memory
-        && !matches!(i.mnemonic(), Mnemonic::Cmp | Mnemonic::Test)
-        && !matches!(i.memory_base(), Register::RSP | Register::RBP)
+    InstructionInfoFactory::new()
+        .info(i)
+        .used_memory()
+        .iter()
+        .any(|m| {
+            let reads = matches!(
+                m.access(),
+                OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess
+            );
+            !reads && !matches!(m.base(), Register::RSP | Register::RBP)
+        })
 }
 
 /// Appends copies of `moves` and a jump to `cold`; returns the thunk's offset.

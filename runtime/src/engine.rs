@@ -16,6 +16,7 @@ use metaphrase_arm64::arch::state::SLOTS;
 use metaphrase_arm64::translate::{self, Config};
 use metaphrase_backend::abi::{
     Builtin, ChainSlot, EXIT_FAULT, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, JUMP_ENTRIES, decode_trap,
+    empty_pc,
 };
 use metaphrase_backend::bytecode::build::Builder;
 use metaphrase_ir::{Exit, TrapKind, Unit};
@@ -353,8 +354,9 @@ impl Engine {
                 let tables = self.tier1.tables.read();
                 // Under the lock, so that a retirement cannot fall between check and entry.
                 if tables.entry((pc, cpu.mode)).is_some_and(|e| e.0 == *code) {
-                    let e = &cpu.jump_cache[(pc >> 2) as usize & (JUMP_ENTRIES - 1)];
-                    e.pc.store(u64::MAX, Ordering::Relaxed);
+                    let i = (pc >> 2) as usize & (JUMP_ENTRIES - 1);
+                    let e = &cpu.jump_cache[i];
+                    e.pc.store(empty_pc(i), Ordering::Relaxed);
                     e.code.store(*code, Ordering::Release);
                     e.pc.store(pc, Ordering::Release);
                 }

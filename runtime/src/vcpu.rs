@@ -3,7 +3,7 @@
 use crate::cache::block::Block0;
 use metaphrase_arm64::arch::features::FeatSet;
 use metaphrase_arm64::arch::state::GuestState;
-use metaphrase_backend::abi::{FrameHeader, HEADER_SIZE, JUMP_ENTRIES, JumpEntry};
+use metaphrase_backend::abi::{FrameHeader, HEADER_SIZE, JUMP_ENTRIES, JumpEntry, empty_pc};
 use metaphrase_backend::bytecode::build::TEMPS;
 use std::mem::offset_of;
 use std::ptr;
@@ -121,7 +121,7 @@ impl CpuShared {
         }
         for i in 0..JUMP_ENTRIES {
             // SAFETY: a registered CPU's jump cache outlives its registration.
-            unsafe { (*p.add(i)).pc.store(u64::MAX, Ordering::SeqCst) };
+            unsafe { (*p.add(i)).pc.store(empty_pc(i), Ordering::SeqCst) };
         }
     }
 }
@@ -130,8 +130,8 @@ impl Vcpu {
     /// A CPU with all registers zero.
     pub fn new() -> Vcpu {
         let jump_cache: Box<[JumpEntry]> = (0..JUMP_ENTRIES)
-            .map(|_| JumpEntry {
-                pc: AtomicU64::new(u64::MAX),
+            .map(|i| JumpEntry {
+                pc: AtomicU64::new(empty_pc(i)),
                 code: AtomicU64::new(0),
             })
             .collect();
@@ -168,8 +168,8 @@ impl Vcpu {
     /// Forgets all cached translations of this CPU.
     pub(crate) fn flush_caches(&mut self) {
         self.blocks.fill(ptr::null());
-        for e in &self.jump_cache {
-            e.pc.store(u64::MAX, Ordering::Relaxed);
+        for (i, e) in self.jump_cache.iter().enumerate() {
+            e.pc.store(empty_pc(i), Ordering::Relaxed);
         }
     }
 

@@ -156,8 +156,8 @@ impl Lower<'_> {
                 continue;
             }
             let mut x = self.val(a)?;
-            if self.b.func.dfg.value_type(x) == types::I8 {
-                x = self.b.ins().uextend(types::I32, x);
+            if matches!(self.b.func.dfg.value_type(x), types::I8 | types::I32) {
+                x = self.b.ins().uextend(types::I64, x);
             }
             self.b.ins().store(flags, x, base, 16 * i as i32);
         }

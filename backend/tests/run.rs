@@ -1,0 +1,302 @@
+//! Compiled units against the reference interpreter: random units, faults at every access, exits, entries, chaining.
+
+mod harness;
+
+use harness::{Bench, Outcome, machine};
+use metaphrase_backend::abi::{JUMP_ENTRIES, JumpEntry};
+use metaphrase_backend::emit::{CompileError, CompileOpts};
+use metaphrase_ir::interp::{FaultKind, Left};
+use metaphrase_ir::parse::parse;
+use metaphrase_ir::testing::{Mix, TEST_SLOTS, TestMachine, interpret, random_unit};
+use metaphrase_ir::{MemInfo, Op, Slot, Unit, verify};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+
+fn expected(left: Left) -> Option<Outcome> {
+    Some(match left {
+        Left::Direct { pc, .. } => Outcome::Direct(pc),
+        Left::Indirect { pc, .. } => Outcome::Lookup(pc),
+        Left::Trap { kind, pc } => Outcome::Trap(kind, pc),
+        Left::Fault { pc, fault } if fault.kind == FaultKind::Alignment => Outcome::Alignment(pc),
+        Left::Fault { pc, .. } => Outcome::Fault(pc),
+        Left::Budget(_) => return None,
+    })
+}
+
+fn numbers(seed: u64, n: usize) -> Vec<u64> {
+    let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..n)
+        .map(|_| {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            x.wrapping_mul(0x2545_f491_4f6c_dd1d)
+        })
+        .collect()
+}
+
+/// `Ok(None)`: nothing to compare (endless, or the op has no meaning).
+fn compare(bench: &mut Bench, unit: &Unit, seed: u64) -> Result<Option<Outcome>, String> {
+    let mut want = machine(seed);
+    let Ok(left) = catch_unwind(AssertUnwindSafe(|| interpret(unit, &mut want, 200))) else {
+        return Ok(None);
+    };
+    let Some(want_out) = expected(left) else {
+        return Ok(None);
+    };
+    let compiled = match bench.compile(unit) {
+        Ok(c) => c,
+        Err(CompileError::Limit) => return Ok(None),
+        Err(e) => return Err(format!("{e}\n{unit}")),
+    };
+    let loaded = bench.load(compiled);
+    let mut got = machine(seed);
+    let (out, _) = bench.run(&loaded, &mut got);
+    want.normalize();
+    got.normalize();
+    let same = |a: &TestMachine, b: &TestMachine| a.slots == b.slots && a.memory == b.memory;
+    if out == want_out && same(&want, &got) {
+        return Ok(Some(out));
+    }
+    Err(format!(
+        "want {want_out:?} got {out:?} seed {seed}\nwant {:x?}\n got {:x?}\nmemory same: {}\n{unit}\n{}",
+        want.slots,
+        got.slots,
+        want.memory == got.memory,
+        loaded.unit.listing()
+    ))
+}
+
+fn random(mix: Mix, opts: CompileOpts, units: u64, first: u64) {
+    let mut bench = Bench::new(opts);
+    let (mut ran, mut faults) = (0, 0);
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut failure = None;
+    for s in first..first + units {
+        let mut unit = random_unit(&numbers(s, 4 + (s % 60) as usize), mix);
+        // Front ends mark atomics that the guest architecture wants aligned, 16-byte ones always.
+        for i in &mut unit.insts {
+            if matches!(i.op, Op::AtomicRmw | Op::AtomicCas | Op::StoreExcl) && i.mem().size == 4 {
+                i.aux |= MemInfo::plain(0).aligned().pack();
+            }
+        }
+        if !verify::violations(&unit).is_empty() {
+            continue;
+        }
+        match compare(&mut bench, &unit, s) {
+            Ok(Some(out)) => {
+                ran += 1;
+                faults += matches!(out, Outcome::Fault(_)) as u64;
+            }
+            Ok(None) => {}
+            Err(e) => {
+                failure = Some(e);
+                break;
+            }
+        }
+    }
+    std::panic::set_hook(hook);
+    assert!(failure.is_none(), "{}", failure.unwrap_or_default());
+    assert!(
+        ran > units / 3 && faults > units / 50,
+        "{ran} ran, {faults} faulted of {units}"
+    );
+}
+
+#[test]
+fn random_integer_units() {
+    random(Mix::Integer, CompileOpts::default(), 700, 1);
+}
+
+#[test]
+fn random_units_of_every_op() {
+    random(Mix::Anything, CompileOpts::default(), 700, 1);
+}
+
+#[test]
+fn random_units_with_a_pad_for_each_access() {
+    let opts = CompileOpts {
+        group_pads: false,
+        ..CompileOpts::default()
+    };
+    random(Mix::Integer, opts, 300, 100_000);
+}
+
+fn text(s: &str) -> Unit {
+    let unit = parse(s, &TEST_SLOTS).unwrap_or_else(|e| panic!("{e}\n{s}"));
+    verify::assert_sound(&unit, "parsing");
+    unit
+}
+
+/// x0 counts down in a loop, x1 up; three entries.
+const LOOP: &str = "
+block0 @0x1000 len 4 entry:
+  mark 0x1000
+  v1:i64 = const #100
+  set x1, v1
+  goto block1
+block1 @0x1004 len 12 entry:
+  mark 0x1004
+  v4:i64 = get x1
+  v5:i64 = const #1
+  v6:i64 = add v4, v5
+  set x1, v6
+  mark 0x1008
+  v9:i64 = get x0
+  v10:i64 = sub v9, v5
+  v11:flags = flags.sub v9, v5
+  set x0, v10
+  set nzcv, v11
+  mark 0x100c
+  v15:bool = cond.ne v11
+  branch v15, block1, block2
+block2 @0x1010 len 4 entry:
+  mark 0x1010
+  v18:i64 = get x1
+  set x2, v18
+  goto 0x2000
+";
+
+fn slot(name: &str) -> Slot {
+    TEST_SLOTS.by_name(name).expect("a test slot")
+}
+
+#[test]
+fn every_entry_starts_at_its_block() {
+    let mut bench = Bench::new(CompileOpts::default());
+    let l = bench.compile(&text(LOOP)).expect("compiles");
+    assert_eq!(
+        l.entries.iter().map(|e| e.0).collect::<Vec<_>>(),
+        [0x1000, 0x1004, 0x1010]
+    );
+    let l = bench.load(l);
+    for (entry, x1, x2) in [(0, 107, 107), (1, 17, 17), (2, 10, 10)] {
+        let mut m = machine(1);
+        m.set(slot("x0"), 7);
+        m.set(slot("x1"), 10);
+        let mut f = bench.frame(&m);
+        assert_eq!(
+            bench.enter(&l, &mut f, l.entry(entry)),
+            Outcome::Direct(0x2000)
+        );
+        bench.registers_out(&f, &mut m);
+        assert_eq!((m.get(slot("x1")), m.get(slot("x2"))), (x1, x2));
+        if entry < 2 {
+            assert_eq!(m.get(slot("nzcv")), 0x6000_0000, "Z and C of 1 - 1");
+        }
+    }
+}
+
+#[test]
+fn many_entries_use_a_table() {
+    let mut s = String::new();
+    for i in 0..9 {
+        let pc = 0x1000 + 4 * i;
+        s += &format!(
+            "block{i} @{pc:#x} len 4 entry:\n  mark {pc:#x}\n  v{}:i64 = const #{i}\n",
+            3 * i + 1
+        );
+        s += &format!("  set x3, v{}\n  goto 0x9000\n", 3 * i + 1);
+    }
+    let mut bench = Bench::new(CompileOpts::default());
+    let l = bench.compile(&text(&s)).expect("compiles");
+    let l = bench.load(l);
+    for i in 0..9 {
+        let mut m = machine(1);
+        let mut f = bench.frame(&m);
+        assert_eq!(bench.enter(&l, &mut f, l.entry(i)), Outcome::Direct(0x9000));
+        bench.registers_out(&f, &mut m);
+        assert_eq!(m.get(slot("x3")), i as u128);
+    }
+}
+
+#[test]
+fn linked_exits_go_on_and_stop_when_asked() {
+    let mut bench = Bench::new(CompileOpts::default());
+    let code = bench.compile(&text(LOOP)).expect("compiles");
+    let first = bench.load(code.clone());
+    let second = bench.load(code);
+    let to = second.entry(2);
+    first.link(0x2000, to);
+    let mut m = machine(1);
+    m.set(slot("x0"), 3);
+    let mut f = bench.frame(&m);
+    // first's loop, its exit, second's last block, second's own (unlinked) exit.
+    assert_eq!(
+        bench.enter(&first, &mut f, first.entry(0)),
+        Outcome::Direct(0x2000)
+    );
+    f.header.stop.store(1, Ordering::SeqCst);
+    assert_eq!(
+        bench.enter(&first, &mut f, first.entry(0)),
+        Outcome::Stop(0x1000)
+    );
+    assert_eq!(
+        bench.enter(&first, &mut f, first.entry(1)),
+        Outcome::Stop(0x1004)
+    );
+}
+
+#[test]
+fn an_indirect_branch_finds_the_jump_cache() {
+    let mut bench = Bench::new(CompileOpts::default());
+    let there = bench.compile(&text(LOOP)).expect("compiles");
+    let there = bench.load(there);
+    let jump = "
+block0 @0x500 len 4 entry:
+  mark 0x500
+  v1:i64 = get x7
+  set x6, v1
+  indirect.jump v1
+";
+    let jump = bench.compile(&text(jump)).expect("compiles");
+    let jump = bench.load(jump);
+    let run = |bench: &Bench, to: u64| {
+        let mut m = machine(1);
+        m.set(slot("x0"), 2);
+        m.set(slot("x7"), to.into());
+        let mut f = bench.frame(&m);
+        bench.enter(&jump, &mut f, jump.entry(0))
+    };
+    assert_eq!(run(&bench, 0x1004), Outcome::Lookup(0x1004));
+    // No address hits an empty entry.
+    for to in [0, u64::MAX, u64::MAX - 3] {
+        assert_eq!(run(&bench, to), Outcome::Lookup(to));
+    }
+    let e: &JumpEntry = &bench.jump_cache[(0x1004 >> 2) & (JUMP_ENTRIES - 1)];
+    e.code.store(there.entry(1), Ordering::SeqCst);
+    e.pc.store(0x1004, Ordering::SeqCst);
+    assert_eq!(run(&bench, 0x1004), Outcome::Direct(0x2000));
+    assert_eq!(
+        run(&bench, 0x1004 + 4 * JUMP_ENTRIES as u64),
+        Outcome::Lookup(0x1004 + 4 * JUMP_ENTRIES as u64)
+    );
+}
+
+#[test]
+fn the_trampoline_keeps_mxcsr_apart() {
+    let mut bench = Bench::new(CompileOpts::default());
+    let unit = "
+block0 @0x500 len 4 entry:
+  mark 0x500
+  v1:f64 = const #0x3ff0000000000000
+  v2:i64 = get x0
+  v3:f64 = bitcast v2
+  v4:f64 = fdiv v1, v3
+  v5:i64 = bitcast v4
+  set x1, v5
+  goto 0x600
+";
+    let l = bench.compile(&text(unit)).expect("compiles");
+    let l = bench.load(l);
+    let mut m = machine(1);
+    m.set(slot("x0"), 3f64.to_bits().into());
+    let (_, mxcsr) = bench.run(&l, &mut m);
+    assert_eq!(m.get(slot("x1")), (1f64 / 3.0).to_bits().into());
+    let sticky = m.fp.fpsr & 0x1f;
+    assert!(
+        mxcsr & 0x20 != 0 || sticky == 0x10,
+        "inexact, in hardware or software"
+    );
+}
