@@ -129,7 +129,7 @@ impl Unit {
                 None => out.push(fallback),
             },
             ImmFmt::Nzcv if imm & !0xf000_0000 == 0 => out.push(nzcv_text(imm as u32)),
-            ImmFmt::Number if inst.op == Op::Nop && imm == 0 => {}
+            ImmFmt::Number if matches!(inst.op, Op::Nop | Op::VTern) && imm == 0 => {}
             ImmFmt::Number | ImmFmt::Lane => out.push(format!("#{}", number(imm))),
             _ if imm != 0 => out.push(fallback),
             _ => {}
