@@ -296,7 +296,7 @@ impl MemoryMap {
     fn place(&self, inner: &mut Inner, q: &MapRequest, len: u64) -> Result<u64, Errno> {
         let fixed = q.flags & (libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE) as u32 != 0;
         if fixed {
-            if q.addr % PAGE != 0 {
+            if !q.addr.is_multiple_of(PAGE) {
                 return Err(Errno::EINVAL);
             }
             let r = q.addr..q.addr.checked_add(len).ok_or(Errno::ENOMEM)?;
@@ -418,7 +418,7 @@ impl MemoryMap {
     fn range(&self, addr: u64, len: u64) -> Result<Range<u64>, Errno> {
         let end = addr.checked_add(page_up(len)).ok_or(Errno::EINVAL)?;
         let r = addr..end;
-        if addr % PAGE != 0 || len == 0 || !self.layout.allows(&r) {
+        if !addr.is_multiple_of(PAGE) || len == 0 || !self.layout.allows(&r) {
             return Err(Errno::EINVAL);
         }
         Ok(r)
@@ -426,11 +426,11 @@ impl MemoryMap {
 
     /// `mprotect`: every page must be mapped.
     pub fn protect(&self, addr: u64, len: u64, prot: u32) -> SysResult {
-        if len == 0 && addr % PAGE == 0 {
+        if len == 0 && addr.is_multiple_of(PAGE) {
             return Ok(0);
         }
         let r = self.range(addr, len).map_err(|_| {
-            if addr % PAGE != 0 {
+            if !addr.is_multiple_of(PAGE) {
                 Errno::EINVAL
             } else {
                 Errno::ENOMEM
@@ -469,7 +469,10 @@ impl MemoryMap {
             flags & libc::MREMAP_MAYMOVE as u32 != 0,
         );
         let keep_old = flags & libc::MREMAP_DONTUNMAP as u32 != 0;
-        if flags & !7 != 0 || old % PAGE != 0 || new_len == 0 || ((fixed || keep_old) && !may_move)
+        if flags & !7 != 0
+            || !old.is_multiple_of(PAGE)
+            || new_len == 0
+            || ((fixed || keep_old) && !may_move)
         {
             return Err(Errno::EINVAL);
         }

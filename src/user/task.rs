@@ -1,12 +1,22 @@
 //! One guest process ([`Process`]: what its threads share) and one guest thread ([`Thread`]: the engine's `Environment`).
+//!
+//! A guest thread is a host thread with the same tid. `Thread` belongs to it alone; its signal handler sees only the
+//! [`super::signal::Inbox`] inside.
 
 use super::host;
 use super::memory::MemoryMap;
+use super::options::Options;
 use super::path::Paths;
-use super::syscall::SysResult;
+use super::signal::{self, Actions, AltStack, Inbox};
+use super::strace::Tracer;
+use super::syscall::{self, Errno, SysResult};
 use metaphrase_runtime::engine::Engine;
+use metaphrase_runtime::env::{Environment, Exception, Flow};
+use metaphrase_runtime::vcpu::Vcpu;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What all threads of a guest process share.
 pub struct Process {
@@ -16,20 +26,181 @@ pub struct Process {
     pub mem: Arc<MemoryMap>,
     /// How guest paths are read.
     pub paths: Paths,
+    /// Settings.
+    pub options: Options,
+    /// `--strace`.
+    pub tracer: Option<Tracer>,
+    /// What handles each signal; a vfork child has its own.
+    pub actions: Actions,
+    /// Guest path of the program (/proc/self/exe).
+    pub exe: Vec<u8>,
+    /// Main stack, argument strings, environment strings, auxv.
+    pub stack: super::stack::Stack,
+    /// Address of the vDSO.
+    pub vdso: u64,
+    /// Our own executable, to start children with.
+    pub self_exe: Option<OwnedFd>,
+    /// Guest threads alive.
+    pub threads: AtomicU32,
 }
 
-/// One guest thread: a host thread with the same tid.
+/// One guest thread.
 pub struct Thread {
     /// The process.
     pub process: Arc<Process>,
+    /// Kernel thread id.
+    pub tid: i32,
     /// The CPU's stop word: set by signal handlers.
     pub stop: *const AtomicU32,
+    /// Blocked signals, bit n-1 for signal n.
+    pub mask: u64,
+    /// The mask to restore when a call that changed it for its duration (sigsuspend, ppoll) ends.
+    pub saved_mask: Option<u64>,
+    /// sigaltstack.
+    pub altstack: AltStack,
+    /// Signals received but not delivered.
+    pub inbox: Box<Inbox>,
+    /// x0 of the interrupted call that the pc has been set back to.
+    pub restart: Option<u64>,
+    /// Set by handlers that end the thread.
+    pub leave: Option<i32>,
+    /// The executable range that `fetch` found last, and the map's generation then.
+    fetched: (Range<u64>, u64),
 }
 
 impl Thread {
+    /// A thread for a CPU. The caller attaches it on the host thread that runs it ([`signal::attach`]).
+    pub fn new(process: Arc<Process>, cpu: &Vcpu, mask: u64) -> Thread {
+        let stop = cpu.stop_word();
+        Thread {
+            process,
+            tid: 0,
+            stop,
+            mask,
+            saved_mask: None,
+            altstack: AltStack::default(),
+            inbox: Inbox::new(stop),
+            restart: None,
+            leave: None,
+            fetched: (0..0, 0),
+        }
+    }
+
     /// A host call that may block. See the rules in [`super::syscall`].
     pub fn blocking(&mut self, nr: i64, args: [u64; 6]) -> SysResult {
         // SAFETY: the stop word lives in the thread's own CPU, which outlives this object.
         unsafe { host::call_interruptible(self.stop, nr, &args) }
+    }
+
+    /// A call that replaces the signal mask while it waits (sigsuspend, ppoll, pselect6, epoll_pwait). `f` gets the address of the mask
+    /// for the host, 0 for none, and makes the call through [`Thread::blocking`].
+    pub fn blocking_with_mask(
+        &mut self,
+        mask: Option<u64>,
+        f: impl FnOnce(&mut Thread, u64) -> SysResult,
+    ) -> SysResult {
+        let Some(mask) = mask else { return f(self, 0) };
+        let mask = mask & !signal::UNBLOCKABLE;
+        if self.inbox.pending() & !mask != 0 {
+            // It arrived before: delivered under the temporary mask, as if during the wait.
+            self.saved_mask = Some(std::mem::replace(&mut self.mask, mask));
+            return Err(Errno::EINTR);
+        }
+        let result = f(self, &raw const mask as u64);
+        if result == Err(Errno::EINTR) {
+            self.saved_mask = Some(std::mem::replace(&mut self.mask, mask));
+        }
+        result
+    }
+
+    /// Translations of this range are dropped: its bytes or its permissions changed.
+    pub fn code_changed(&self, r: Range<u64>) {
+        self.process.engine.invalidate(r.start, r.end);
+    }
+
+    fn system_call(&mut self, cpu: &mut Vcpu) -> Flow {
+        let x0 = cpu.regs().x[0];
+        let result = if self.process.tracer.is_some() {
+            self.traced_call(cpu)
+        } else {
+            syscall::dispatch(self, cpu)
+        };
+        match result {
+            Ok(v) => cpu.regs_mut().x[0] = v,
+            Err(Errno::KEEP_STATE) => {}
+            Err(Errno::RESTART) => {
+                let r = cpu.regs_mut();
+                r.x[0] = x0;
+                r.pc = r.pc.wrapping_sub(4);
+                self.restart = Some(x0);
+            }
+            Err(e) => cpu.regs_mut().x[0] = -(e.0 as i64) as u64,
+        }
+        if let Some(code) = self.leave {
+            return Flow::Leave(code);
+        }
+        if self.inbox.has_pending() || self.saved_mask.is_some() {
+            signal::deliver_pending(self, cpu);
+        }
+        self.restart = None;
+        Flow::Continue
+    }
+
+    fn traced_call(&mut self, cpu: &mut Vcpu) -> SysResult {
+        let process = self.process.clone();
+        let Some(tracer) = &process.tracer else {
+            return syscall::dispatch(self, cpu);
+        };
+        let call = tracer.before(self.tid, cpu.regs());
+        let result = syscall::dispatch(self, cpu);
+        tracer.after(call, result);
+        result
+    }
+}
+
+impl Environment for Thread {
+    fn fetch(&mut self, pc: u64) -> Option<u32> {
+        let mem = &self.process.mem;
+        let generation = mem.generation();
+        if !self.fetched.0.contains(&pc) || self.fetched.1 != generation {
+            self.fetched = (mem.executable_at(pc)?, generation);
+        }
+        host::guarded_load32(pc)
+    }
+
+    fn exception(&mut self, cpu: &mut Vcpu, e: Exception) -> Flow {
+        if let Exception::Svc(_) = e {
+            return self.system_call(cpu);
+        }
+        signal::fault(self, cpu, e);
+        self.leave.map_or(Flow::Continue, Flow::Leave)
+    }
+
+    fn interrupted(&mut self, cpu: &mut Vcpu) -> Flow {
+        if self.inbox.has_pending() {
+            signal::deliver_pending(self, cpu);
+        }
+        self.leave.map_or(Flow::Continue, Flow::Leave)
+    }
+}
+
+impl Process {
+    /// Ends the process: what must be written is written, then the kernel ends all threads.
+    pub fn exit(&self, code: i32) -> ! {
+        self.finish();
+        // SAFETY: ends the process without running destructors: other threads may be anywhere.
+        unsafe { libc::_exit(code) }
+    }
+
+    /// Writes what is due at the end (statistics).
+    pub fn finish(&self) {
+        if let Some(t) = &self.tracer {
+            t.flush();
+        }
+    }
+
+    /// Guest threads alive.
+    pub fn thread_count(&self) -> u32 {
+        self.threads.load(Ordering::SeqCst)
     }
 }

@@ -11,7 +11,7 @@
 
 use super::Format::*;
 use super::{Action, Row};
-use super::{file, fs, ipc, misc, net, poll};
+use super::{file, fs, ipc, mem, misc, net, poll, signal, task};
 
 macro_rules! rows {
     ($( $nr:literal $name:ident $act:ident ( $($arg:tt)* ) [ $($fmt:ident),* ]; )*) => {
@@ -29,11 +29,11 @@ macro_rules! rows {
 
 rows! {
     // Memory (mem.rs)
-    214 brk                     none("not yet")                               [Ptr];
-    215 munmap                  none("not yet")                            [Ptr, Size];
-    216 mremap                  none("not yet")                            [Ptr, Size, Size, Hex, Ptr];
-    222 mmap                    none("not yet")                              [Ptr, Size, Prot, MapFlags, Fd, Off];
-    226 mprotect                none("not yet")                          [Ptr, Size, Prot];
+    214 brk                     full(mem::brk)                               [Ptr];
+    215 munmap                  full(mem::munmap)                            [Ptr, Size];
+    216 mremap                  full(mem::mremap)                            [Ptr, Size, Size, Hex, Ptr];
+    222 mmap                    full(mem::mmap)                              [Ptr, Size, Prot, MapFlags, Fd, Off];
+    226 mprotect                full(mem::mprotect)                          [Ptr, Size, Prot];
     227 msync                   pass(SYS_msync)                              [Ptr, Size, Hex];
     228 mlock                   pass(SYS_mlock)                              [Ptr, Size];
     229 munlock                 pass(SYS_munlock)                            [Ptr, Size];
@@ -41,11 +41,11 @@ rows! {
     231 munlockall              pass(SYS_munlockall)                         [];
     284 mlock2                  pass(SYS_mlock2)                             [Ptr, Size, Hex];
     232 mincore                 pass(SYS_mincore)                            [Ptr, Size, Ptr];
-    233 madvise                 none("not yet")                           [Ptr, Size, Int];
+    233 madvise                 full(mem::madvise)                           [Ptr, Size, Int];
     234 remap_file_pages        none("deprecated")                           [Ptr, Size, Hex, Off, Hex];
-    288 pkey_mprotect           none("not yet") [Ptr, Size, Prot, Int];
-    289 pkey_alloc              none("not yet")                        [Hex, Hex];
-    290 pkey_free               none("not yet")                         [Int];
+    288 pkey_mprotect           partial(mem::pkey_mprotect,"only key -1, as a CPU without POE") [Ptr, Size, Prot, Int];
+    289 pkey_alloc              full(mem::pkey_alloc)                        [Hex, Hex];
+    290 pkey_free               full(mem::pkey_free)                         [Int];
     462 mseal                   none("mappings are ours to move")            [Ptr, Size, Hex];
     453 map_shadow_stack        none("no guarded control stack")             [Ptr, Size, Hex];
     440 process_madvise         pass(SYS_process_madvise)                    [Fd, Ptr, Int, Int, Hex];
@@ -60,11 +60,11 @@ rows! {
     448 process_mrelease        pass(SYS_process_mrelease)                   [Fd, Hex];
     451 cachestat               pass_same(451)                               [Fd, Ptr, Ptr, Hex];
     // Tasks (task.rs, exec.rs)
-    93  exit                    none("not yet")                             [Int];
-    94  exit_group              none("not yet")                       [Int];
+    93  exit                    full(task::exit)                             [Int];
+    94  exit_group              full(task::exit_group)                       [Int];
     95  waitid                  pass(SYS_waitid)                             [Int, Pid, Ptr, Hex, Ptr];
     260 wait4                   pass(SYS_wait4)                              [Pid, Ptr, Hex, Ptr];
-    96  set_tid_address         none("not yet")                  [Ptr];
+    96  set_tid_address         full(task::set_tid_address)                  [Ptr];
     97  unshare                 pass(SYS_unshare)                            [Hex];
     268 setns                   pass(SYS_setns)                              [Fd, Hex];
     98  futex                   pass(SYS_futex)                              [Ptr, FutexOp, Int, Ptr, Ptr, Int];
@@ -78,12 +78,12 @@ rows! {
     435 clone3                  none("not yet") [Ptr, Size];
     221 execve                  none("not yet")                           [Path, Ptr, Ptr];
     281 execveat                none("not yet")                         [DirFd, Path, Ptr, Ptr, Hex];
-    92  personality             none("not yet") [Hex];
+    92  personality             partial(task::personality,"PER_LINUX and its flags only") [Hex];
     117 ptrace                  none("not built yet")                        [Int, Pid, Ptr, Ptr];
     167 prctl                   none("not yet") [Int, Hex, Hex, Hex, Hex];
     277 seccomp                 none("filters would see the host's numbers") [Int, Hex, Ptr];
     293 rseq                    none("restartable sequences are not honoured") [Ptr, Size, Hex, Hex];
-    283 membarrier              none("not yet")                       [Int, Hex, Int];
+    283 membarrier              full(task::membarrier)                       [Int, Hex, Int];
     172 getpid                  pass(SYS_getpid)                             [];
     173 getppid                 pass(SYS_getppid)                            [];
     178 gettid                  pass(SYS_gettid)                             [];
@@ -102,16 +102,16 @@ rows! {
     129 kill                    pass(SYS_kill)                               [Pid, Sig];
     130 tkill                   pass(SYS_tkill)                              [Pid, Sig];
     131 tgkill                  pass(SYS_tgkill)                             [Pid, Pid, Sig];
-    132 sigaltstack             none("not yet")                    [Ptr, Ptr];
-    133 rt_sigsuspend           none("not yet")                  [SigSet, Size];
-    134 rt_sigaction            none("not yet")                   [Sig, Ptr, Ptr, Size];
-    135 rt_sigprocmask          none("not yet")                 [Int, SigSet, Ptr, Size];
-    136 rt_sigpending           none("not yet")                  [Ptr, Size];
-    137 rt_sigtimedwait         none("not yet")                [SigSet, Ptr, Timespec, Size];
+    132 sigaltstack             full(signal::sigaltstack)                    [Ptr, Ptr];
+    133 rt_sigsuspend           full(signal::rt_sigsuspend)                  [SigSet, Size];
+    134 rt_sigaction            full(signal::rt_sigaction)                   [Sig, Ptr, Ptr, Size];
+    135 rt_sigprocmask          full(signal::rt_sigprocmask)                 [Int, SigSet, Ptr, Size];
+    136 rt_sigpending           full(signal::rt_sigpending)                  [Ptr, Size];
+    137 rt_sigtimedwait         full(signal::rt_sigtimedwait)                [SigSet, Ptr, Timespec, Size];
     138 rt_sigqueueinfo         pass(SYS_rt_sigqueueinfo)                    [Pid, Sig, Ptr];
     240 rt_tgsigqueueinfo       pass(SYS_rt_tgsigqueueinfo)                  [Pid, Pid, Sig, Ptr];
-    139 rt_sigreturn            none("not yet")                   [];
-    128 restart_syscall         none("not yet")                [];
+    139 rt_sigreturn            full(signal::rt_sigreturn)                   [];
+    128 restart_syscall         full(signal::restart_syscall)                [];
     424 pidfd_send_signal       pass(SYS_pidfd_send_signal)                  [Fd, Sig, Ptr, Hex];
     74  signalfd4               pass(SYS_signalfd4)                          [Fd, SigSet, Size, Hex];
     // Time (time.rs)

@@ -1,0 +1,276 @@
+//! THE list of settings of a Linux user-mode run: key, what it takes, what it says. The command line's flags, the METAPHRASE_* environment
+//! variables and what is handed to children all go through [`Options::set`], so they cannot differ.
+
+use metaphrase_arm64::arch::features::FeatSet;
+use metaphrase_runtime::engine::{EngineConfig, JitMode};
+use std::path::PathBuf;
+
+/// Prefix of the environment variables.
+pub const ENV_PREFIX: &str = "METAPHRASE_";
+
+/// Settings of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `-L`: where the interpreter and libraries are.
+    pub sysroot: Option<PathBuf>,
+    /// `--root`: the folder that is the guest's `/`.
+    pub root: Option<PathBuf>,
+    /// `--strace`: where to ("" is stderr).
+    pub strace: Option<String>,
+    /// `--log`: a tracing filter.
+    pub log: Option<String>,
+    /// `--stats`: where to ("" is text on stderr).
+    pub stats: Option<String>,
+    /// The engine.
+    pub engine: EngineConfig,
+    /// What was set, for children.
+    given: Vec<(String, String)>,
+}
+
+/// One setting.
+pub struct Setting {
+    /// Name: `--name` on the command line, `METAPHRASE_NAME` (upper case, `-` as `_`) in the environment.
+    pub name: &'static str,
+    /// What it takes, for messages.
+    pub takes: &'static str,
+    /// What it does, for `--help`.
+    pub help: &'static str,
+    /// One-letter flag.
+    pub short: Option<char>,
+    /// The value may be left out.
+    pub optional: bool,
+    apply: fn(&mut Options, &str) -> Option<()>,
+}
+
+/// Every setting.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "sysroot",
+        takes: "a folder",
+        help: "Where the program's interpreter and libraries are",
+        short: Some('L'),
+        optional: false,
+        apply: |o, v| {
+            o.sysroot = Some(v.into());
+            Some(())
+        },
+    },
+    Setting {
+        name: "root",
+        takes: "a folder",
+        help: "Use this folder as the program's / (no root rights needed)",
+        short: None,
+        optional: false,
+        apply: |o, v| {
+            o.root = Some(v.into());
+            Some(())
+        },
+    },
+    Setting {
+        name: "strace",
+        takes: "a file, or nothing for stderr",
+        help: "Show system calls",
+        short: None,
+        optional: true,
+        apply: |o, v| {
+            o.strace = Some(v.into());
+            Some(())
+        },
+    },
+    Setting {
+        name: "log",
+        takes: "a filter such as syscall=debug",
+        help: "Log to stderr",
+        short: None,
+        optional: false,
+        apply: |o, v| {
+            o.log = Some(v.into());
+            Some(())
+        },
+    },
+    Setting {
+        name: "stats",
+        takes: "a file, or nothing for text on stderr",
+        help: "Report what the translator did: text on stderr, JSON to a file",
+        short: None,
+        optional: true,
+        apply: |o, v| {
+            o.stats = Some(v.into());
+            Some(())
+        },
+    },
+    Setting {
+        name: "cpu",
+        takes: "a model name: max, base",
+        help: "CPU model that the program sees",
+        short: None,
+        optional: false,
+        apply: |o, v| {
+            o.engine.feats = cpu_model(v)?;
+            Some(())
+        },
+    },
+    Setting {
+        name: "jit",
+        takes: "background, sync or off",
+        help: "How hot code is compiled",
+        short: None,
+        optional: false,
+        apply: |o, v| {
+            o.engine.jit = jit_mode(v)?;
+            Some(())
+        },
+    },
+    Setting {
+        name: "jit-threshold",
+        takes: "a number of executions",
+        help: "Executions before code is compiled",
+        short: None,
+        optional: false,
+        apply: |o, v| {
+            o.engine.threshold = v.parse().ok()?;
+            Some(())
+        },
+    },
+    Setting {
+        name: "jit-threads",
+        takes: "a number of threads",
+        help: "Compile threads",
+        short: None,
+        optional: false,
+        apply: |o, v| {
+            o.engine.threads = v.parse().ok()?;
+            Some(())
+        },
+    },
+    Setting {
+        name: "cache-size",
+        takes: "a size such as 64M",
+        help: "Memory for compiled code",
+        short: None,
+        optional: false,
+        apply: |o, v| {
+            o.engine.cache_size = size(v)?;
+            Some(())
+        },
+    },
+];
+
+fn jit_mode(v: &str) -> Option<JitMode> {
+    Some(match v {
+        "background" => JitMode::Background,
+        "sync" => JitMode::Sync,
+        "off" => JitMode::Off,
+        _ => return None,
+    })
+}
+
+fn cpu_model(v: &str) -> Option<FeatSet> {
+    match v {
+        "max" => Some(FeatSet::IMPLEMENTED),
+        "base" => Some(FeatSet::V8_0),
+        _ => None,
+    }
+}
+
+/// Bytes, with K, M or G.
+fn size(v: &str) -> Option<usize> {
+    let (digits, unit) = v.split_at(v.find(|c: char| !c.is_ascii_digit()).unwrap_or(v.len()));
+    let shift = match unit.to_ascii_uppercase().as_str() {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        _ => return None,
+    };
+    digits.parse::<usize>().ok()?.checked_mul(1 << shift)
+}
+
+impl Options {
+    /// The defaults: every feature that is implemented is advertised.
+    pub fn new() -> Options {
+        Options {
+            engine: EngineConfig {
+                feats: FeatSet::IMPLEMENTED,
+                ..EngineConfig::default()
+            },
+            ..Options::default()
+        }
+    }
+
+    /// Sets one by name. The error says what is wrong.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let s = SETTINGS
+            .iter()
+            .find(|s| s.name == name)
+            .ok_or_else(|| format!("there is no setting {name}"))?;
+        (s.apply)(self, value)
+            .ok_or_else(|| format!("{name} takes {}, not \"{value}\"", s.takes))?;
+        self.given.retain(|(n, _)| n != name);
+        self.given.push((name.to_string(), value.to_string()));
+        Ok(())
+    }
+
+    /// Takes METAPHRASE_* variables.
+    pub fn set_from_env(&mut self, env: &[Vec<u8>]) -> Result<(), String> {
+        for v in env {
+            let Some((key, value)) = std::str::from_utf8(v)
+                .ok()
+                .and_then(|v| v.strip_prefix(ENV_PREFIX))
+                .and_then(|v| v.split_once('='))
+            else {
+                continue;
+            };
+            self.set(&key.to_ascii_lowercase().replace('_', "-"), value)?;
+        }
+        Ok(())
+    }
+
+    /// For a child: what was set, as one string.
+    pub fn to_child(&self) -> String {
+        self.given
+            .iter()
+            .map(|(k, v)| format!("{k}={v}\n"))
+            .collect()
+    }
+
+    /// Inverse of [`Options::to_child`]. Values with line ends do not survive; no setting has one.
+    pub fn set_from_parent(&mut self, text: &str) -> Result<(), String> {
+        text.lines()
+            .filter_map(|l| l.split_once('='))
+            .try_for_each(|(k, v)| self.set(k, v))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_reach_children() {
+        let mut o = Options::new();
+        o.set_from_env(&[
+            b"METAPHRASE_JIT=off".to_vec(),
+            b"METAPHRASE_CACHE_SIZE=2M".to_vec(),
+            b"PATH=/bin".to_vec(),
+        ])
+        .unwrap();
+        o.set("jit-threshold", "7").unwrap();
+        let mut child = Options::new();
+        child.set_from_parent(&o.to_child()).unwrap();
+        assert_eq!(
+            (
+                child.engine.jit,
+                child.engine.cache_size,
+                child.engine.threshold
+            ),
+            (JitMode::Off, 2 << 20, 7)
+        );
+        assert!(
+            o.set("jit", "sometimes")
+                .unwrap_err()
+                .contains("background, sync or off")
+        );
+        assert!(o.set("no-such", "").is_err());
+    }
+}
