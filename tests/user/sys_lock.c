@@ -6,6 +6,7 @@ int main(void) {
     int fd = touch("file", "0123456789"), other = open("file", O_RDWR);
     struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 2, .l_len = 3};
     SHOW(fcntl(fd, F_SETLK, &l));
+    fflush(stdout);
     pid_t parent = getpid(), child = fork();
     if (child == 0) {
         struct flock t = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0x123456789abll};
@@ -18,7 +19,6 @@ int main(void) {
         fflush(stdout);
         _exit(0);
     }
-    fflush(stdout);
     waitpid(child, NULL, 0);
     struct flock o = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 8, .l_len = 1};
     SHOW(fcntl(fd, F_OFD_SETLK, &o));

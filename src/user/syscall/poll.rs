@@ -1,5 +1,5 @@
 //! Waiting for descriptors. `struct epoll_event` is packed on x86-64 only and is converted (abi/eventpoll.rs); `struct pollfd`,
-//! `fd_set`, `struct timespec` agree.
+//! `fd_set`, `struct timespec` agree. Signal masks go to the host as they are, because the host thread's mask is the guest's.
 //!
 //! Invariant: an event buffer of the guest is written only with events that the host reported.
 
@@ -55,14 +55,4 @@ pub fn epoll_pwait(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
 /// `epoll_pwait2`
 pub fn epoll_pwait2(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
     wait_events(t, libc::SYS_epoll_pwait2, a)
-}
-
-/// `ppoll`
-pub fn ppoll(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
-    t.blocking(libc::SYS_ppoll, a)
-}
-
-/// `pselect6`
-pub fn pselect6(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
-    t.blocking(libc::SYS_pselect6, a)
 }

@@ -250,8 +250,8 @@ rows! {
     21  epoll_ctl               full(poll::epoll_ctl)                        [Fd, Int, Fd, Ptr];
     22  epoll_pwait             full(poll::epoll_pwait)                      [Fd, Ptr, Int, Int, SigSet, Size];
     441 epoll_pwait2            full(poll::epoll_pwait2)                     [Fd, Ptr, Int, Timespec, SigSet, Size];
-    72  pselect6                full(poll::pselect6)                         [Int, Ptr, Ptr, Ptr, Timespec, Ptr];
-    73  ppoll                   full(poll::ppoll)                            [Ptr, Int, Timespec, SigSet, Size];
+    72  pselect6                pass(SYS_pselect6)                           [Int, Ptr, Ptr, Ptr, Timespec, Ptr];
+    73  ppoll                   pass(SYS_ppoll)                              [Ptr, Int, Timespec, SigSet, Size];
     // Network (net.rs)
     198 socket                  pass(SYS_socket)                             [Int, Int, Int];
     199 socketpair              pass(SYS_socketpair)                         [Int, Int, Int, Ptr];
