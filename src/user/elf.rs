@@ -450,7 +450,8 @@ impl Program {
         }
         if memsz > filesz && filesz > 0 && prot & libc::PROT_WRITE != 0 {
             let zeros = [0u8; PAGE as usize];
-            let n = (zero_from - file_end).min(memsz - filesz) as usize;
+            // To the page end, not only the bss: dynamic linkers use the rest and expect zeros.
+            let n = (zero_from - file_end) as usize;
             super::uaccess::write_bytes(file_end, &zeros[..n]).map_err(err)?;
         }
         Ok(())
