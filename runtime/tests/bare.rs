@@ -152,6 +152,10 @@ fn run_guest(jit: JitMode, threshold: u32, scale: u32) {
 
 #[test]
 fn all_modes_agree_with_the_host() {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
     let scale = std::env::var("BARE_SCALE")
         .ok()
         .and_then(|s| s.parse().ok())

@@ -81,7 +81,11 @@ impl Block0 {
 
     /// Executions counted so far, given the threshold it started with.
     pub fn executions(&self, threshold: u32) -> u32 {
-        threshold.saturating_sub(self.heat.load(Ordering::Relaxed).max(0) as u32)
+        match self.heat.load(Ordering::Relaxed) {
+            // No longer counted: it has been hot.
+            COLD => threshold,
+            h => threshold.saturating_sub(h.max(0) as u32),
+        }
     }
 
     /// Makes the block want attention at its next execution.

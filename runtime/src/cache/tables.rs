@@ -157,7 +157,7 @@ impl Tables {
             }
         }
         for &(start, end) in &u.ranges {
-            self.inside.insert((start, u.mode), u.id);
+            self.inside.entry((start, u.mode)).or_insert(u.id);
             for p in pages(start, end) {
                 self.unit_pages.entry(p).or_default().insert(u.id);
             }
@@ -168,6 +168,11 @@ impl Tables {
     /// Tier-1 entry for a key: host address, unit number.
     pub fn entry(&self, key: Key) -> Option<(u64, u64)> {
         self.entries.get(&key).copied()
+    }
+
+    /// Unit by number.
+    pub fn unit(&self, id: u64) -> Option<&Unit1> {
+        self.units.get(&id).map(|u| &**u)
     }
 
     /// The unit that has a block beginning at the key.

@@ -3,13 +3,15 @@
 //! Only blocks that tier 0 has executed are included, from the words that tier 0 read; so nothing is ever decoded past what
 //! execution reached, guest memory is not touched, and cold sides of branches stay out. Growth follows direct branches and
 //! fall-through, and resumes at the return sites of calls, which become entries (returns arrive there from outside).
-//! Growth stops at entries of units that exist already: the exit is chained to them.
+//! Growth stops at entries of units that exist already: the exit is chained to them. Exception: small callees are repeated in
+//! their callers, so that call and return become jumps.
 
 use crate::cache::block::Block0;
 use crate::cache::tables::{Key, Tables};
 use metaphrase_arm64::arch::state::SLOTS;
 use metaphrase_arm64::translate::{self, Config};
-use metaphrase_ir::{Dest, Exit, Unit};
+use metaphrase_ir::ops::IntCond;
+use metaphrase_ir::{BlockId, Builder, Dest, Exit, IndirectKind, Op, Slot, Unit};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Most guest instructions in a region.
@@ -42,8 +44,12 @@ pub fn build(
     threshold: u32,
     cfg: &Config,
 ) -> Option<Region> {
-    let (pieces, entry_set) = grow(tables, key, entries, threshold)?;
-    Some(translate_pieces(key, pieces, &entry_set, cfg))
+    let mut g = grow(tables, key, entries, threshold)?;
+    let Grown {
+        blocks, entries, ..
+    } = &mut g;
+    entries.retain(|e| blocks.contains_key(e));
+    Some(translate_pieces(key, &g, cfg))
 }
 
 /// Whether a block has been executed often enough to belong in a region whose anchor is hot.
@@ -51,61 +57,99 @@ fn warm(b: &Block0, threshold: u32) -> bool {
     !b.is_empty() && b.executions(threshold) >= (threshold / 16).max(1)
 }
 
-fn grow(
-    tables: &Tables,
-    key: Key,
-    entries: &[u64],
-    threshold: u32,
-) -> Option<(BTreeMap<u64, Piece>, BTreeSet<u64>)> {
+/// Largest unit whose code is repeated in the regions that call it, in guest instructions.
+const INLINE_MAX: u32 = 40;
+/// Most return sites that a return inside a region is compared with.
+const MAX_RETURNS: usize = 3;
+
+/// A region under construction.
+struct Grown<'a> {
+    blocks: BTreeMap<u64, &'a Block0>,
+    entries: BTreeSet<u64>,
+    /// (callee, return site) of direct calls.
+    calls: Vec<(u64, u64)>,
+}
+
+/// What growth still has to look at.
+struct Candidate {
+    pc: u64,
+    /// A unit whose code may be repeated here.
+    inline: Option<u64>,
+}
+
+fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Option<Grown<'a>> {
     let (anchor, mode) = key;
     tables.block(key).filter(|b| !b.is_empty())?;
-    let mut blocks: BTreeMap<u64, &Block0> = BTreeMap::new();
-    let mut entry_set = BTreeSet::from([anchor]);
-    let mut queue = VecDeque::from([anchor]);
-    queue.extend(entries.iter().copied());
+    let mut g = Grown {
+        blocks: BTreeMap::new(),
+        entries: BTreeSet::from([anchor]),
+        calls: Vec::new(),
+    };
+    let plain = |pc| Candidate { pc, inline: None };
+    let mut queue = VecDeque::from([plain(anchor)]);
+    queue.extend(entries.iter().map(|&pc| plain(pc)));
+    // Callees come last: they get what room is left.
+    let mut callees = VecDeque::new();
     let mut total = 0;
-    while let Some(pc) = queue.pop_front() {
-        if blocks.contains_key(&pc) {
+    while let Some(c) = queue.pop_front().or_else(|| callees.pop_front()) {
+        let pc = c.pc;
+        if g.blocks.contains_key(&pc) {
             continue;
         }
         let Some(b) = tables.block((pc, mode)) else {
             continue;
         };
         let wanted = pc == anchor || entries.contains(&pc);
-        if !wanted && (!warm(b, threshold) || tables.entry((pc, mode)).is_some()) {
+        let foreign = tables
+            .entry((pc, mode))
+            .is_some_and(|(_, unit)| c.inline != Some(unit));
+        if !wanted && (!warm(b, threshold) || foreign) {
             continue;
         }
         if total + b.words.len() > MAX_INSNS && pc != anchor {
             continue;
         }
         total += b.words.len();
-        blocks.insert(pc, b);
+        g.blocks.insert(pc, b);
         if wanted {
-            entry_set.insert(pc);
+            g.entries.insert(pc);
         }
-        let after = b.pc + b.len();
+        let next = |pc| Candidate {
+            pc,
+            inline: c.inline,
+        };
         if b.ends_with_call {
-            if tables
+            let after = b.pc + b.len();
+            if let Some(s) = b.code.succ {
+                g.calls.push((s.taken, after));
+                if c.inline.is_none() {
+                    callees.push_back(callee(tables, (s.taken, mode)));
+                }
+            }
+            let warm_after = tables
                 .block((after, mode))
-                .is_some_and(|r| warm(r, threshold))
-                && tables.entry((after, mode)).is_none()
-            {
-                entry_set.insert(after);
-                queue.push_back(after);
+                .is_some_and(|r| warm(r, threshold));
+            if warm_after && (c.inline.is_some() || tables.entry((after, mode)).is_none()) {
+                if c.inline.is_none() {
+                    g.entries.insert(after);
+                }
+                queue.push_back(next(after));
             }
         } else if let Some(s) = b.code.succ {
             // The fall-through side first: it keeps straight code together.
-            queue.push_back(s.fall);
-            queue.push_back(s.taken);
+            queue.push_back(next(s.fall));
+            queue.push_back(next(s.taken));
         }
     }
-    Some((
-        cut(&blocks),
-        entry_set
-            .into_iter()
-            .filter(|e| blocks.contains_key(e))
-            .collect(),
-    ))
+    Some(g)
+}
+
+fn callee(tables: &Tables, key: Key) -> Candidate {
+    let unit = tables.entry(key).and_then(|(_, id)| tables.unit(id));
+    Candidate {
+        pc: key.0,
+        inline: unit.filter(|u| u.guest_insns <= INLINE_MAX).map(|u| u.id),
+    }
 }
 
 /// Cuts blocks where another one begins inside them, so that no instruction is translated twice.
@@ -129,13 +173,9 @@ fn cut(blocks: &BTreeMap<u64, &Block0>) -> BTreeMap<u64, Piece> {
         .collect()
 }
 
-fn translate_pieces(
-    key: Key,
-    pieces: BTreeMap<u64, Piece>,
-    entries: &BTreeSet<u64>,
-    cfg: &Config,
-) -> Region {
+fn translate_pieces(key: Key, g: &Grown<'_>, cfg: &Config) -> Region {
     let (anchor, mode) = key;
+    let pieces = cut(&g.blocks);
     let mut unit = Unit::new(&SLOTS);
     unit.mode = mode;
     let mut order: Vec<u64> = pieces.keys().copied().filter(|&p| p != anchor).collect();
@@ -145,9 +185,26 @@ fn translate_pieces(
         let words = &pieces[&pc].words;
         let mut fetch = |at: u64| words.get((at - pc) as usize / 4).copied();
         let id = translate::translate_block(&mut unit, cfg, pc, &mut fetch, words.len() as u32);
-        unit.blocks[id.0 as usize].entry = entries.contains(&pc);
+        unit.blocks[id.0 as usize].entry = g.entries.contains(&pc);
         ids.insert(pc, id);
     }
+    let ranges = unit
+        .blocks
+        .iter()
+        .map(|b| (b.pc, b.pc + b.guest_len as u64))
+        .collect();
+    link(&mut unit, &ids);
+    returns(&mut unit, &ids, g);
+    Region {
+        ranges,
+        insns: pieces.values().map(|p| p.words.len() as u32).sum(),
+        words: pieces.into_iter().map(|(pc, p)| (pc, p.words)).collect(),
+        unit,
+    }
+}
+
+/// Branches to addresses in the region become branches to blocks.
+fn link(unit: &mut Unit, ids: &BTreeMap<u64, BlockId>) {
     let link = |d: &mut Dest| {
         if let Dest::Pc(p) = *d
             && let Some(&id) = ids.get(&p)
@@ -157,7 +214,6 @@ fn translate_pieces(
     };
     for b in &mut unit.blocks {
         match &mut b.exit {
-            // A call leaves the region even if the callee is in it: its return would come from outside anyway.
             Exit::Goto { dest, .. } => link(dest),
             Exit::Branch { taken, fall, .. } => {
                 link(taken);
@@ -166,14 +222,56 @@ fn translate_pieces(
             _ => {}
         }
     }
-    Region {
-        ranges: unit
-            .blocks
-            .iter()
-            .map(|b| (b.pc, b.pc + b.guest_len as u64))
-            .collect(),
-        insns: pieces.values().map(|p| p.words.len() as u32).sum(),
-        words: pieces.into_iter().map(|(pc, p)| (pc, p.words)).collect(),
-        unit,
+}
+
+/// A return in a region that contains callees is compared with the return sites of those calls before it becomes an indirect
+/// branch: a call and return within the region then cost two jumps.
+fn returns(unit: &mut Unit, ids: &BTreeMap<u64, BlockId>, g: &Grown<'_>) {
+    let mut sites: Vec<(u64, BlockId)> = g
+        .calls
+        .iter()
+        .filter(|(callee, after)| ids.contains_key(callee) && ids.contains_key(after))
+        .map(|(_, after)| (*after, ids[after]))
+        .collect();
+    sites.sort_unstable();
+    sites.dedup();
+    if sites.is_empty() || sites.len() > MAX_RETURNS {
+        return;
+    }
+    for id in 0..unit.blocks.len() {
+        let b = unit.blocks[id].clone();
+        let Exit::Indirect {
+            target,
+            kind: kind @ IndirectKind::Return,
+        } = b.exit
+        else {
+            continue;
+        };
+        // The last of the chain: the original exit in a block of its own. The register is read again, it has not changed.
+        let t = *unit.inst(target);
+        if t.op != Op::Get {
+            continue;
+        }
+        let slot = Slot(t.imm as u16);
+        let mut c = Builder::new(unit, b.pc);
+        let target = c.get(slot);
+        let mut next = c.finish(0, Exit::Indirect { target, kind });
+        for &(pc, site) in sites.iter().rev() {
+            let mut c = Builder::new(unit, b.pc);
+            let (t, k) = (c.get(slot), c.i64(pc));
+            let cond = c.icmp(IntCond::Eq, t, k);
+            next = c.finish(
+                0,
+                Exit::Branch {
+                    cond,
+                    taken: Dest::Block(site),
+                    fall: Dest::Block(next),
+                },
+            );
+        }
+        unit.blocks[id].exit = Exit::Goto {
+            dest: Dest::Block(next),
+            call: false,
+        };
     }
 }

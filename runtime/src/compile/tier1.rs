@@ -70,6 +70,7 @@ struct Choice {
 /// One thread's compiler.
 pub struct Worker {
     compiler: Compiler,
+    opt: metaphrase_ir::opt::Scratch,
 }
 
 impl std::fmt::Debug for Worker {
@@ -203,7 +204,10 @@ impl Tier1 {
         }
         drop(mem);
         match Compiler::new(&CompileOpts::default()) {
-            Ok(compiler) => Some(Worker { compiler }),
+            Ok(compiler) => Some(Worker {
+                compiler,
+                opt: Default::default(),
+            }),
             Err(e) => {
                 tracing::error!(target: "compile", "no tier 1: {e}");
                 None
@@ -287,10 +291,12 @@ impl Tier1 {
     pub fn promote(&self, w: &mut Worker, key: Key, own: Option<&CpuShared>) {
         let Some(c) = self.choose(key) else { return };
         let Choice {
-            region,
+            mut region,
             anchor,
             replaces,
         } = c;
+        let start = std::time::Instant::now();
+        metaphrase_ir::opt::optimize(&mut region.unit, &mut w.opt);
         let compiled = match w
             .compiler
             .compile(&region.unit, PC_OFFSET, &CompileOpts::default())
@@ -301,6 +307,19 @@ impl Tier1 {
                 return;
             }
         };
+        tracing::debug!(
+            target: "compile",
+            "region {:#x}: {} blocks, {} entries, {} instructions -> {} bytes, {} evals, {:?}{}",
+            anchor.0,
+            region.unit.blocks.len(),
+            compiled.entries.len(),
+            region.insns,
+            compiled.code.len(),
+            compiled.evals,
+            start.elapsed(),
+            if replaces.is_some() { ", rebuilt" } else { "" },
+        );
+        tracing::trace!(target: "compile", "{}", compiled.listing());
         self.publish(&region, anchor, &compiled, replaces, own);
     }
 
