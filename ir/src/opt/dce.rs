@@ -27,10 +27,8 @@ pub fn run(unit: &mut Unit, scratch: &mut Scratch) {
             continue;
         }
         table[i] = USED;
-        for a in inst.args {
-            if let Some(t) = table.get_mut(a.0 as usize) {
-                *t = USED;
-            }
+        for a in inst.args.iter().take_while(|&&a| a != Value::NONE) {
+            table[a.0 as usize] = USED;
         }
     }
     let mut next = 0;

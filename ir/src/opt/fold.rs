@@ -6,7 +6,7 @@
 use super::{Body, Scratch, Step, const_inst, plain, rewrite};
 use crate::arith::{self, FpEnv};
 use crate::flags::Cond;
-use crate::inst::Inst;
+use crate::inst::{Inst, Value};
 use crate::ops::{IntCond, Op};
 use crate::types::Type;
 use crate::unit::Unit;
@@ -14,10 +14,14 @@ use crate::unit::Unit;
 /// Runs the pass.
 pub fn run(unit: &mut Unit, scratch: &mut Scratch) {
     rewrite(unit, scratch, |body, i| {
-        let inst = body.insts[i];
-        if let Some(folded) = evaluate(body, &inst) {
-            body.insts[i] = folded;
-            return Step::Keep;
+        let first = body.insts[i].args[0];
+        let constant = |op| matches!(op, Op::Const | Op::ConstV);
+        if first != Value::NONE && constant(body.insts[first.0 as usize].op) {
+            let inst = body.insts[i];
+            if let Some(folded) = evaluate(body, &inst) {
+                body.insts[i] = folded;
+                return Step::Keep;
+            }
         }
         simplify(body, i)
     });
@@ -26,7 +30,7 @@ pub fn run(unit: &mut Unit, scratch: &mut Scratch) {
 /// The constant that `inst` computes, if all its arguments are constants and it has no effects.
 fn evaluate(body: &mut Body<'_>, inst: &Inst) -> Option<Inst> {
     let args = inst.op.info().args as usize;
-    if args == 0 || inst.ty == Type::Flags || !inst.effects().is_empty() {
+    if inst.ty == Type::Flags || !inst.effects().is_empty() {
         return None;
     }
     let mut bits = [0; 4];
@@ -39,7 +43,7 @@ fn evaluate(body: &mut Body<'_>, inst: &Inst) -> Option<Inst> {
         };
     }
     let insts = &*body.insts;
-    let ty = |v: crate::Value| insts[v.0 as usize].ty;
+    let ty = |v: Value| insts[v.0 as usize].ty;
     let result = arith::eval(inst, bits, ty, body.consts, &mut FpEnv::default())?;
     Some(match inst.ty {
         Type::V128 => {

@@ -101,13 +101,19 @@ impl Scratch {
     }
 }
 
-/// The value to use for `v`.
+/// The value to use for `v`, which is not `NONE`.
+#[inline]
 fn resolve(alias: &[Value], v: Value) -> Value {
-    alias.get(v.0 as usize).copied().unwrap_or(v)
+    alias[v.0 as usize]
 }
 
+#[inline]
 fn resolve_args(alias: &[Value], inst: &mut Inst) {
     for a in &mut inst.args {
+        // Arguments stand in the first places.
+        if *a == Value::NONE {
+            break;
+        }
         *a = resolve(alias, *a);
     }
 }
