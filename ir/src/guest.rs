@@ -22,7 +22,7 @@ pub struct SlotInfo {
     pub cached: bool,
 }
 
-/// The slots of one guest architecture.
+/// The slots of one guest architecture. Rows do not overlap: a write to one slot changes no other.
 #[derive(Debug)]
 pub struct SlotTable {
     /// Rows; the index is the [`Slot`] number.
