@@ -11,6 +11,7 @@ pub mod limits;
 pub mod memory;
 pub mod options;
 pub mod path;
+pub mod procfs;
 pub mod program;
 pub mod sigframe;
 pub mod signal;

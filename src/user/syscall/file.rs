@@ -1,13 +1,14 @@
 //! Calls on descriptors, and the opening of files: what must not pass unconverted because open flags differ (abi/fcntl.rs) or
 //! because metaphrase's own descriptors (fd.rs) do not exist for the guest.
 
-use super::fs::{PathArg, path_arg, unless};
+use super::fs::{PathArg, in_proc, path_arg, unless};
 use super::{Errno, SysResult};
 use crate::user::abi::fcntl::{open_flags_to_guest, open_flags_to_host};
 use crate::user::path::Follow;
 use crate::user::task::Thread;
-use crate::user::{fd, uaccess};
+use crate::user::{fd, host, procfs, uaccess};
 use metaphrase_runtime::vcpu::Vcpu;
+use std::os::fd::{AsRawFd, IntoRawFd};
 
 /// `VALID_OPEN_FLAGS` does not reach beyond 32 bits; `openat` takes an `int`.
 const OPEN_FLAGS: u64 = u32::MAX as u64;
@@ -20,9 +21,29 @@ fn follow(flags: u64) -> Follow {
     unless(flags & libc::O_NOFOLLOW as u64 != 0 || flags & exclusive == exclusive)
 }
 
+/// A descriptor of a file under `/proc` that shows the guest, if the call opens one for reading (`flags` are the host's).
+fn open_proc(t: &Thread, path: u64, flags: u64) -> Option<SysResult> {
+    let writing = (libc::O_ACCMODE | libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW) as u64;
+    if flags & writing != 0 || !in_proc(path) {
+        return None;
+    }
+    let file = procfs::open(&t.process, &uaccess::read_path(path).ok()?)?;
+    if flags & libc::O_CLOEXEC as u64 == 0 {
+        // The memory file was made close-on-exec; F_SETFD with no flags cannot fail on it.
+        let _ = host::call(
+            libc::SYS_fcntl,
+            [file.as_raw_fd() as u64, libc::F_SETFD as u64, 0, 0, 0, 0],
+        );
+    }
+    Some(Ok(file.into_raw_fd() as u64))
+}
+
 /// `openat`
 pub fn openat(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
     let flags = open_flags_to_host(a[2] & OPEN_FLAGS);
+    if let Some(done) = open_proc(t, a[1], flags) {
+        return done;
+    }
     let p = path_arg(t, a[0], a[1], follow(flags))?;
     t.blocking(libc::SYS_openat, [p.dirfd(), p.ptr(), flags, a[3], 0, 0])
 }

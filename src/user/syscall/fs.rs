@@ -6,7 +6,7 @@ use super::{Errno, SysResult};
 use crate::user::abi::stat::Stat;
 use crate::user::path::{Follow, HostPath};
 use crate::user::task::Thread;
-use crate::user::{fd, host, uaccess};
+use crate::user::{fd, host, procfs, uaccess};
 use metaphrase_runtime::vcpu::Vcpu;
 use std::mem::MaybeUninit;
 
@@ -41,13 +41,28 @@ impl PathArg {
     }
 }
 
-/// What a path argument means to the host. Where guest paths are host paths it goes to the kernel unread.
+/// What a path argument means to the host. Where guest paths are host paths it goes to the kernel unread, unless it leads to
+/// `/proc/self/exe`.
 pub fn path_arg(t: &Thread, dirfd: u64, ptr: u64, follow: Follow) -> Result<PathArg, Errno> {
     let paths = &t.process.paths;
-    if paths.are_the_hosts() || ptr == 0 {
+    if ptr == 0 {
+        return Ok(PathArg::Guest(dirfd, ptr));
+    }
+    if follow == Follow::Yes && in_proc(ptr) {
+        let path = uaccess::read_path(ptr)?;
+        if let Some(exe) = procfs::link(&t.process, &path) {
+            return paths.resolve(dirfd as i32, exe, follow).map(PathArg::Host);
+        }
+    }
+    if paths.are_the_hosts() {
         return Ok(PathArg::Guest(dirfd, ptr));
     }
     paths.resolve_at(dirfd, ptr, follow).map(PathArg::Host)
+}
+
+/// Whether a path in guest memory may start with `/proc/`: cheap, for every call with a path.
+pub fn in_proc(ptr: u64) -> bool {
+    uaccess::read::<[u8; 6]>(ptr).is_ok_and(|head| head == *b"/proc/")
 }
 
 /// `No` if the flag bit is set.
@@ -225,6 +240,13 @@ pub fn getcwd(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
 pub fn readlinkat(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
     if a[3] as i32 <= 0 {
         return Err(Errno::EINVAL);
+    }
+    if in_proc(a[1])
+        && let Some(exe) = procfs::link(&t.process, &uaccess::read_path(a[1])?)
+    {
+        let n = exe.len().min(a[3] as i32 as usize);
+        uaccess::write_bytes(a[2], &exe[..n])?;
+        return Ok(n as u64);
     }
     let p = path_arg(t, a[0], a[1], Follow::No)?;
     match &p {

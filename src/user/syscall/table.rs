@@ -250,8 +250,8 @@ rows! {
     21  epoll_ctl               full(poll::epoll_ctl)                        [Fd, Int, Fd, Ptr];
     22  epoll_pwait             full(poll::epoll_pwait)                      [Fd, Ptr, Int, Int, SigSet, Size];
     441 epoll_pwait2            full(poll::epoll_pwait2)                     [Fd, Ptr, Int, Timespec, SigSet, Size];
-    72  pselect6                pass(SYS_pselect6)                           [Int, Ptr, Ptr, Ptr, Timespec, Ptr];
-    73  ppoll                   pass(SYS_ppoll)                              [Ptr, Int, Timespec, SigSet, Size];
+    72  pselect6                full(poll::pselect6)                         [Int, Ptr, Ptr, Ptr, Timespec, Ptr];
+    73  ppoll                   full(poll::ppoll)                            [Ptr, Int, Timespec, SigSet, Size];
     // Network (net.rs)
     198 socket                  pass(SYS_socket)                             [Int, Int, Int];
     199 socketpair              pass(SYS_socketpair)                         [Int, Int, Int, Ptr];
@@ -277,7 +277,7 @@ rows! {
     2   io_submit               pass(SYS_io_submit)                          [Hex, Int, Ptr];
     3   io_cancel               pass(SYS_io_cancel)                          [Hex, Ptr, Ptr];
     4   io_getevents            pass(SYS_io_getevents)                       [Hex, Int, Int, Ptr, Timespec];
-    292 io_pgetevents           pass_same(333)                               [Hex, Int, Int, Ptr, Timespec, Ptr];
+    292 io_pgetevents           full(poll::io_pgetevents)                    [Hex, Int, Int, Ptr, Timespec, Ptr];
     425 io_uring_setup          none("open flags and epoll_event in shared rings cannot be converted") [Int, Ptr];
     426 io_uring_enter          none("open flags and epoll_event in shared rings cannot be converted") [Fd, Int, Int, Hex, Ptr, Size];
     427 io_uring_register       none("open flags and epoll_event in shared rings cannot be converted") [Fd, Int, Ptr, Int];
