@@ -161,14 +161,21 @@ pub fn decode(w: u32, feats: FeatSet) -> Result<Insn, Undecoded> {
 #[inline]
 pub fn row_of(w: u32, feats: FeatSet) -> Result<&'static pattern::Row, Undecoded> {
     for c in lookup::candidates(w) {
-        if w & c.mask == c.value && feats.has(c.row.feat) && (c.row.applies)(w) {
-            if !FeatSet::IMPLEMENTED.has(c.row.feat) {
-                return Err(Undecoded::Unimplemented(c.row.name));
+        if w & c.mask != c.value || !feats.has(c.feat) {
+            continue;
+        }
+        let row = c.row();
+        if row.applies.is_none_or(|applies| applies(w)) {
+            if !FeatSet::IMPLEMENTED.has(row.feat) {
+                return Err(Undecoded::Unimplemented(row.name));
             }
-            if (c.row.unpredictable)(w) {
+            if row
+                .unpredictable
+                .is_some_and(|unpredictable| unpredictable(w))
+            {
                 return Err(Undecoded::Unpredictable);
             }
-            return Ok(c.row);
+            return Ok(row);
         }
     }
     Err(Undecoded::Unallocated)

@@ -20,9 +20,9 @@ pub struct Row {
     /// Feature that must be advertised.
     pub feat: crate::arch::features::Feat,
     /// Extra condition on the word (reserved combinations): true when the row applies.
-    pub applies: fn(u32) -> bool,
+    pub applies: Option<fn(u32) -> bool>,
     /// CONSTRAINED UNPREDICTABLE combinations that we refuse rather than execute.
-    pub unpredictable: fn(u32) -> bool,
+    pub unpredictable: Option<fn(u32) -> bool>,
     /// Extracts the fields of a word that the row matches.
     pub extract: fn(u32) -> super::Insn,
 }
@@ -105,8 +105,8 @@ macro_rules! rows {
                     mask: $crate::decode::pattern::mask($pat),
                     value: $crate::decode::pattern::value($pat),
                     feat: $crate::arch::features::Feat::$feat,
-                    applies: $crate::rows!(@pred true $($pred)?),
-                    unpredictable: $crate::rows!(@pred false $($unp)?),
+                    applies: $crate::rows!(@pred $($pred)?),
+                    unpredictable: $crate::rows!(@pred $($unp)?),
                     extract: {
                         fn extract(w: u32) -> $crate::decode::Insn {
                             let _ = w;
@@ -126,6 +126,6 @@ macro_rules! rows {
             }
         }
     };
-    (@pred $default:literal) => {{ const fn default(_: u32) -> bool { $default } default }};
-    (@pred $default:literal $pred:expr) => { $pred };
+    (@pred) => { None };
+    (@pred $pred:expr) => { Some($pred) };
 }

@@ -54,7 +54,7 @@ pub fn attempt(row: &Row, random: &mut Rng) -> Option<u32> {
         free &= !0x001c_039c;
     }
     let w = row.value | random.next() as u32 & free & !ignored(row);
-    (row.applies)(w).then_some(w)
+    row.applies.is_none_or(|applies| applies(w)).then_some(w)
 }
 
 /// The bits that the encoding says should be zero.
