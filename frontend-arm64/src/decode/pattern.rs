@@ -97,7 +97,9 @@ macro_rules! rows {
 
         impl $class {
             /// The rows of this class, in matching order.
-            pub const ROWS: &'static [$crate::decode::pattern::Row] = &[$(
+            pub const ROWS: &'static [$crate::decode::pattern::Row] = {
+                // A static, so that a row has one address: tests compare rows by it.
+                static ROWS: [$crate::decode::pattern::Row; [$(stringify!($name)),*].len()] = [$(
                 $crate::decode::pattern::Row {
                     class: stringify!($class),
                     name: stringify!($name),
@@ -118,7 +120,9 @@ macro_rules! rows {
                         extract
                     },
                 },
-            )*];
+                )*];
+                &ROWS
+            };
 
             /// Name of the row.
             pub fn name(&self) -> &'static str {
