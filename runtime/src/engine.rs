@@ -480,6 +480,15 @@ impl Engine {
         self.tier1.stop_all();
     }
 
+    /// A CPU whose `run` will never return (it belonged to a vfork child that has left the address space).
+    pub fn forget(&self, cpu: &Vcpu) {
+        cpu.shared.active.store(0, Ordering::SeqCst);
+        self.tier1
+            .cpus
+            .lock()
+            .retain(|c| !Arc::ptr_eq(c, &cpu.shared));
+    }
+
     /// Call before `fork`, and hand the result to one of the next two: holds every lock of the engine meanwhile.
     pub fn before_fork(&self) -> ForkGuard<'_> {
         ForkGuard {

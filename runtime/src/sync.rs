@@ -28,6 +28,10 @@ impl<T> Mutex<T> {
 pub struct RwLock<T>(sync::RwLock<T>);
 
 impl<T> RwLock<T> {
+    /// A free lock.
+    pub const fn new(v: T) -> RwLock<T> {
+        RwLock(sync::RwLock::new(v))
+    }
     /// Waits for shared access.
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)

@@ -13,7 +13,7 @@
 
 use super::host;
 use super::syscall::{Errno, SysResult};
-use parking_lot::RwLock;
+use metaphrase_runtime::sync::RwLock;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};

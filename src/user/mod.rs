@@ -21,21 +21,10 @@ pub mod strace;
 pub mod symbol;
 pub mod syscall;
 pub mod task;
+pub mod thread;
 pub mod uaccess;
 pub mod vdso;
+pub mod vfork;
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-
-/// Our own descriptors live from here up, away from what guests use and close.
+/// Descriptors that a copy of us inherits for a moment are put from here up, away from what guests use.
 pub const OWN_FD_BASE: i32 = 960;
-
-/// Moves a descriptor of ours out of the guest's way; close-on-exec. Under a smaller RLIMIT_NOFILE it stays where it is.
-pub fn move_fd(fd: OwnedFd) -> std::io::Result<OwnedFd> {
-    // SAFETY: asks for a duplicate; the result is ours.
-    let n = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, OWN_FD_BASE) };
-    if n < 0 {
-        return Ok(fd);
-    }
-    // SAFETY: `n` is a fresh descriptor.
-    Ok(unsafe { OwnedFd::from_raw_fd(n) })
-}

@@ -21,8 +21,8 @@ use super::syscall::Errno;
 use super::task::Thread;
 use libc::{c_int, c_void, siginfo_t, ucontext_t};
 use metaphrase_runtime::env::{Access, Exception};
+use metaphrase_runtime::sync::Mutex;
 use metaphrase_runtime::vcpu::Vcpu;
-use parking_lot::Mutex;
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -396,7 +396,14 @@ unsafe fn block_all(ctx: *mut c_void) {
 extern "C" fn on_signal(sig: c_int, info: *mut siginfo_t, ctx: *mut c_void) {
     let inbox = INBOX.with(Cell::get);
     if inbox.is_null() {
-        // A helper thread that should have blocked it: nobody to give it to.
+        // A helper thread that had not yet blocked it: back into the process's queue, for a thread of the guest.
+        // SAFETY: the kernel passes valid pointers.
+        unsafe { block_all(ctx) };
+        let pid = host::call(libc::SYS_getpid, [0; 6]).unwrap_or(0);
+        let _ = host::call(
+            libc::SYS_rt_sigqueueinfo,
+            [pid, sig as u64, info as u64, 0, 0, 0],
+        );
         return;
     }
     // SAFETY: the inbox of the guest thread on this host thread; the kernel passes valid pointers.

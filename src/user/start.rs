@@ -13,13 +13,13 @@ use super::signal::{self, Actions};
 use super::stack::{self, Contents};
 use super::strace::Tracer;
 use super::task::{Process, Thread};
-use super::{cpu, elf, vdso};
+use super::{cpu, elf, fd, vdso};
 use metaphrase_runtime::engine::Engine;
 use metaphrase_runtime::vcpu::Vcpu;
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicI32, AtomicU32};
 
 /// argv[0] of a copy of metaphrase that another one has started.
 pub const CHILD_MARK: &str = "\u{7f}metaphrase-exec";
@@ -78,7 +78,8 @@ fn load(mem: &MemoryMap, paths: &mut Paths, program: Program) -> Result<Loaded, 
     Ok(Loaded { image, interp })
 }
 
-fn open_interpreter(paths: &mut Paths, name: &[u8]) -> Result<Program, LoadError> {
+/// Opens and checks the interpreter that a program names.
+pub fn open_interpreter(paths: &mut Paths, name: &[u8]) -> Result<Program, LoadError> {
     let shown = || String::from_utf8_lossy(name).into_owned();
     let bad = |e: LoadError| LoadError::BadInterpreter(shown(), Box::new(e));
     let file = paths.open_interpreter(name).map_err(|e| match e.kind() {
@@ -107,13 +108,14 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
     let guest_mask = signal::set_raw_mask(u64::MAX);
     let self_exe = File::open("/proc/self/exe")
         .ok()
-        .and_then(|f| super::move_fd(OwnedFd::from(f)).ok());
+        .and_then(|f| fd::hide(OwnedFd::from(f)).ok());
     let tracer = options
         .strace
         .as_deref()
         .map(Tracer::open)
         .transpose()
-        .map_err(host("the trace file"))?;
+        .map_err(host("the trace file"))?
+        .map(Arc::new);
     let mem = Arc::new(MemoryMap::new(Layout::detect()));
     let exe = guest_path_of(&paths, &program.file, &program.path);
     let elf = Program::parse(program.file, &program.head)?;
@@ -138,7 +140,7 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
         secure: unsafe { libc::getauxval(libc::AT_SECURE) } != 0,
     };
     let stack = stack::build(range, &contents).map_err(map)?;
-    show_in_proc(&stack, &exe);
+    show_in_proc(&stack, &execfn);
     signal::install_process_handlers().map_err(host("signal handlers"))?;
     let engine = Arc::new(Engine::new(options.engine.clone()).map_err(host("the translator"))?);
     let mut cpu = Vcpu::new();
@@ -156,6 +158,7 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
         vdso,
         self_exe,
         threads: AtomicU32::new(1),
+        leader_code: AtomicI32::new(0),
     });
     let mut thread = Thread::new(process.clone(), &cpu, guest_mask & !signal::UNBLOCKABLE);
     // SAFETY: asks only.
@@ -195,8 +198,8 @@ struct MmMap {
 
 /// Makes the host's /proc show the guest: name, arguments, environment and auxiliary vector, for this process and for others that look.
 /// Where the kernel refuses, only the look in `ps` suffers.
-fn show_in_proc(s: &stack::Stack, exe: &[u8]) {
-    let base = exe.rsplit(|b| *b == b'/').next().unwrap_or(exe);
+fn show_in_proc(s: &stack::Stack, execfn: &[u8]) {
+    let base = execfn.rsplit(|b| *b == b'/').next().unwrap_or(execfn);
     let mut comm = [0u8; 16];
     let n = base.len().min(15);
     comm[..n].copy_from_slice(&base[..n]);

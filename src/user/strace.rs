@@ -2,12 +2,11 @@
 
 use super::signal::{SIG_IGN, signal_name};
 use super::syscall::{self, Errno, Format, SysResult};
-use super::uaccess;
+use super::{fd, host, uaccess};
 use metaphrase_arm64::arch::state::GuestState;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Write as _;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 /// Name of an error number (asm-generic/errno.h).
 pub fn errno_name(n: i32) -> String {
@@ -34,7 +33,7 @@ const SHOWN: usize = 64;
 
 /// Where the text goes. Each line is one write, so threads and processes do not mix inside lines.
 pub struct Tracer {
-    out: File,
+    fd: RawFd,
 }
 
 /// A call that has begun.
@@ -44,35 +43,30 @@ pub struct Begun {
 }
 
 impl Tracer {
-    /// To a file (appended: children write to the same), or to standard error for the empty name. The descriptor is moved out of the way.
+    /// To a file (appended: children write to the same), or to standard error for the empty name. The guest cannot close it.
     pub fn open(to: &str) -> std::io::Result<Tracer> {
-        let fd: OwnedFd = if to.is_empty() {
-            std::io::Write::flush(&mut std::io::stderr())?;
-            // SAFETY: duplicates standard error; the result is ours.
-            unsafe {
-                OwnedFd::from_raw_fd(checked(libc::fcntl(
-                    2,
-                    libc::F_DUPFD_CLOEXEC,
-                    super::OWN_FD_BASE,
-                ))?)
-            }
+        let f: OwnedFd = if to.is_empty() {
+            std::io::stderr().as_fd().try_clone_to_owned()?
         } else {
-            let f = File::options().append(true).create(true).open(to)?;
-            super::move_fd(f.into())?
+            File::options().append(true).create(true).open(to)?.into()
         };
-        Ok(Tracer {
-            out: File::from(fd),
-        })
-    }
-
-    /// The descriptor, which the guest must not close.
-    pub fn fd(&self) -> i32 {
-        self.out.as_raw_fd()
+        let fd = fd::hide(f).map_err(|e| std::io::Error::from_raw_os_error(e.0))?;
+        Ok(Tracer { fd })
     }
 
     fn line(&self, text: &str) {
         // A trace that cannot be written must not disturb the guest.
-        let _ = (&self.out).write_all(text.as_bytes());
+        let _ = host::call(
+            libc::SYS_write,
+            [
+                self.fd as u64,
+                text.as_ptr() as u64,
+                text.len() as u64,
+                0,
+                0,
+                0,
+            ],
+        );
     }
 
     /// Notes a call with its arguments, before it is made: pointers still point to what went in.
@@ -126,17 +120,6 @@ impl Tracer {
             h => format!("{h:#x}"),
         };
         self.line(&format!("{tid} --- {} {how} ---\n", signal_name(sig)));
-    }
-
-    /// Everything is out: lines are written at once.
-    pub fn flush(&self) {}
-}
-
-fn checked(r: i32) -> std::io::Result<i32> {
-    if r < 0 {
-        Err(std::io::Error::last_os_error())
-    } else {
-        Ok(r)
     }
 }
 

@@ -14,9 +14,9 @@ use metaphrase_runtime::engine::Engine;
 use metaphrase_runtime::env::{Environment, Exception, Flow};
 use metaphrase_runtime::vcpu::Vcpu;
 use std::ops::Range;
-use std::os::fd::OwnedFd;
+use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 /// What all threads of a guest process share.
 pub struct Process {
@@ -29,7 +29,7 @@ pub struct Process {
     /// Settings.
     pub options: Options,
     /// `--strace`.
-    pub tracer: Option<Tracer>,
+    pub tracer: Option<Arc<Tracer>>,
     /// What handles each signal; a vfork child has its own.
     pub actions: Actions,
     /// Guest path of the program (/proc/self/exe).
@@ -39,9 +39,11 @@ pub struct Process {
     /// Address of the vDSO.
     pub vdso: u64,
     /// Our own executable, to start children with.
-    pub self_exe: Option<OwnedFd>,
+    pub self_exe: Option<RawFd>,
     /// Guest threads alive.
     pub threads: AtomicU32,
+    /// What the first thread said to `exit`.
+    pub leader_code: AtomicI32,
 }
 
 /// One guest thread.
@@ -185,6 +187,56 @@ impl Environment for Thread {
 }
 
 impl Process {
+    /// What a vfork child has: its own signal actions, all else the parent's.
+    pub fn for_vfork(&self) -> Process {
+        Process {
+            threads: AtomicU32::new(1),
+            ..self.clone_shared()
+        }
+    }
+
+    fn clone_shared(&self) -> Process {
+        Process {
+            engine: self.engine.clone(),
+            mem: self.mem.clone(),
+            paths: self.paths.clone(),
+            options: self.options.clone(),
+            tracer: self.tracer.clone(),
+            actions: self.actions.clone(),
+            exe: self.exe.clone(),
+            stack: self.stack.clone(),
+            vdso: self.vdso,
+            self_exe: self.self_exe,
+            threads: AtomicU32::new(1),
+            leader_code: AtomicI32::new(0),
+        }
+    }
+
+    /// A thread is about to be made.
+    pub fn thread_begins(&self) {
+        self.threads.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A thread ends; whether it was the last.
+    pub fn thread_ends(&self) -> bool {
+        self.threads.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+
+    /// Whether a path means this process's own program in /proc.
+    pub fn names_self_exe(&self, path: &[u8]) -> bool {
+        let Some(rest) = path.strip_prefix(b"/proc/") else {
+            return false;
+        };
+        let Some(who) = rest.strip_suffix(b"/exe") else {
+            return false;
+        };
+        match who {
+            b"self" | b"thread-self" => true,
+            // SAFETY: asks only.
+            _ => who == unsafe { libc::getpid() }.to_string().as_bytes(),
+        }
+    }
+
     /// Ends the process: what must be written is written, then the kernel ends all threads.
     pub fn exit(&self, code: i32) -> ! {
         self.finish();
@@ -193,14 +245,47 @@ impl Process {
     }
 
     /// Writes what is due at the end (statistics).
-    pub fn finish(&self) {
-        if let Some(t) = &self.tracer {
-            t.flush();
-        }
-    }
+    pub fn finish(&self) {}
 
     /// Guest threads alive.
     pub fn thread_count(&self) -> u32 {
         self.threads.load(Ordering::SeqCst)
+    }
+}
+
+impl Thread {
+    /// `exit`. The first thread of a process stays as the kernel's thread-group leader without coming back; others return through the engine.
+    pub fn exit(&mut self, code: i32) {
+        // SAFETY: asks only.
+        if self.tid != unsafe { libc::getpid() } {
+            self.leave = Some(code);
+            return;
+        }
+        self.process.leader_code.store(code, Ordering::SeqCst);
+        if self.process.thread_ends() {
+            self.process.exit(code);
+        }
+        signal::set_raw_mask(u64::MAX);
+        loop {
+            let _ = host::call(libc::SYS_exit, [code as u64, 0, 0, 0, 0, 0]);
+        }
+    }
+
+    /// A thread other than the first is over: if it was the last, the process ends with the first one's code.
+    pub fn end(&self, _code: i32) {
+        if self.process.thread_ends() {
+            self.process
+                .exit(self.process.leader_code.load(Ordering::SeqCst));
+        }
+    }
+
+    /// In the child of a fork: this is its only thread.
+    pub fn forked(&mut self) {
+        // SAFETY: asks only.
+        let tid = unsafe { libc::gettid() };
+        super::thread::after_fork(self.tid, tid);
+        self.tid = tid;
+        self.inbox.clear();
+        self.process.threads.store(1, Ordering::SeqCst);
     }
 }

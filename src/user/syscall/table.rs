@@ -11,7 +11,7 @@
 
 use super::Format::*;
 use super::{Action, Row};
-use super::{file, fs, ipc, mem, misc, net, poll, signal, task};
+use super::{exec, file, fs, ipc, mem, misc, net, poll, signal, task};
 
 macro_rules! rows {
     ($( $nr:literal $name:ident $act:ident ( $($arg:tt)* ) [ $($fmt:ident),* ]; )*) => {
@@ -74,13 +74,13 @@ rows! {
     456 futex_requeue           pass_same(456)                               [Ptr, Hex, Int, Int];
     99  set_robust_list         pass(SYS_set_robust_list)                    [Ptr, Size];
     100 get_robust_list         pass(SYS_get_robust_list)                    [Pid, Ptr, Ptr];
-    220 clone                   none("not yet")                            [CloneFlags, Ptr, Ptr, Ptr, Ptr];
-    435 clone3                  none("not yet") [Ptr, Size];
-    221 execve                  none("not yet")                           [Path, Ptr, Ptr];
-    281 execveat                none("not yet")                         [DirFd, Path, Ptr, Ptr, Hex];
+    220 clone                   full(task::clone)                            [CloneFlags, Ptr, Ptr, Ptr, Ptr];
+    435 clone3                  partial(task::clone3,"no CLONE_INTO_CGROUP") [Ptr, Size];
+    221 execve                  full(exec::execve)                           [Path, Ptr, Ptr];
+    281 execveat                full(exec::execveat)                         [DirFd, Path, Ptr, Ptr, Hex];
     92  personality             partial(task::personality,"PER_LINUX and its flags only") [Hex];
     117 ptrace                  none("not built yet")                        [Int, Pid, Ptr, Ptr];
-    167 prctl                   none("not yet") [Int, Hex, Hex, Hex, Hex];
+    167 prctl                   partial(task::prctl,"see task.rs for the list") [Int, Hex, Hex, Hex, Hex];
     277 seccomp                 none("filters would see the host's numbers") [Int, Hex, Ptr];
     293 rseq                    none("restartable sequences are not honoured") [Ptr, Size, Hex, Hex];
     283 membarrier              full(task::membarrier)                       [Int, Hex, Int];
