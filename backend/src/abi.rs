@@ -53,6 +53,10 @@ pub struct FrameHeader {
     pub scratch: u32,
     /// Owner's pointer back to its CPU object, for helpers.
     pub owner: u64,
+    /// Where the region entered last counts its entries; written only by code compiled with [`crate::emit::CompileOpts::count`].
+    pub region: u64,
+    /// Indirect branches answered by the jump cache; counted only by such code.
+    pub jump_hits: u64,
 }
 
 /// One entry of the per-CPU jump cache. Index of guest pc `p`: `(p >> 2) & (JUMP_ENTRIES - 1)`. Empty: `pc` is [`empty_pc`] of

@@ -28,6 +28,9 @@ pub struct CompileOpts {
     pub group_pads: bool,
     /// Poll `header.stop` at entries and loop heads.
     pub poll: bool,
+    /// Count entries of the unit (slot 0 becomes the count, in its `guest_pc`) and jump-cache hits (in the header), and name the unit
+    /// entered last in the header.
+    pub count: bool,
     /// Keep the CLIF text.
     pub listing: bool,
     /// Run Cranelift's verifier.
@@ -40,6 +43,7 @@ impl Default for CompileOpts {
             pads: true,
             group_pads: true,
             poll: true,
+            count: false,
             listing: false,
             verify: cfg!(debug_assertions),
         }

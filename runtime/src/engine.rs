@@ -3,12 +3,13 @@
 //! The loop asks, at each return from translated code, where the guest goes on; looks for a tier-1 entry, else a tier-0 block, else
 //! translates one; links the exit just taken; and hands traps, faults and interrupts to the environment.
 
-use crate::cache::block::Block0;
+use crate::cache::block::{Block0, COUNT_ONLY};
 use crate::compile::tier1::{self, Tier1, Worker};
 use crate::env::{Access, Environment, Exception, Flow};
 use crate::helpers;
 use crate::interp::{self, Left};
 use crate::signal;
+use crate::stats::{self, Collect, Collector, Counter, Phase, Stats};
 use crate::sync::{Mutex, MutexGuard};
 use crate::vcpu::{BLOCK_ENTRIES, TEMPS_OFFSET, Vcpu};
 use metaphrase_arm64::arch::features::FeatSet;
@@ -18,11 +19,13 @@ use metaphrase_backend::abi::{
     Builtin, ChainSlot, EXIT_FAULT, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, JUMP_ENTRIES, decode_trap,
     empty_pc,
 };
+use metaphrase_backend::bytecode::Bytecode;
 use metaphrase_backend::bytecode::build::Builder;
 use metaphrase_ir::{Exit, TrapKind, Unit};
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// How tier 1 is used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +51,8 @@ pub struct EngineConfig {
     pub cache_size: usize,
     /// Features that the guest CPU advertises.
     pub feats: FeatSet,
+    /// Statistics wanted.
+    pub collect: Collect,
 }
 
 impl Default for EngineConfig {
@@ -58,6 +63,7 @@ impl Default for EngineConfig {
             threads: 1,
             cache_size: 256 << 20,
             feats: FeatSet::V8_0,
+            collect: Collect::default(),
         }
     }
 }
@@ -113,7 +119,8 @@ impl Engine {
             feats: config.feats,
             ..Config::default()
         };
-        let tier1 = Tier1::new(config.threshold, config.cache_size, cfg);
+        let stats = Collector::new(config.collect);
+        let tier1 = Tier1::new(config.threshold, config.cache_size, cfg, stats);
         Ok(Engine {
             config,
             tier1: Arc::new(tier1),
@@ -127,12 +134,16 @@ impl Engine {
         let outer = signal::current();
         signal::set_current(&raw mut *cpu.frame);
         let code = self.run_attached(cpu, env);
+        cpu.phase(Phase::Dispatch);
         signal::set_current(outer);
         cpu.shared.active.store(0, Ordering::SeqCst);
         self.tier1
             .cpus
             .lock()
             .retain(|c| !Arc::ptr_eq(c, &cpu.shared));
+        self.tier1.stats.fold(&cpu.shared.counts);
+        let hits = std::mem::take(&mut cpu.frame.header.jump_hits);
+        self.tier1.stats.add(Counter::JumpHits, hits);
         code
     }
 
@@ -148,7 +159,10 @@ impl Engine {
         cpu.shared
             .jump_cache
             .store(cpu.jump_cache.as_ptr() as u64, Ordering::SeqCst);
+        cpu.clock
+            .start(self.config.collect.stats, &cpu.shared.phase);
         self.tier1.cpus.lock().push(cpu.shared.clone());
+        stats::start_sampler(&self.tier1);
     }
 
     fn run_attached(&self, cpu: &mut Vcpu, env: &mut dyn Environment) -> i32 {
@@ -164,12 +178,19 @@ impl Engine {
             self.link(cpu, std::mem::replace(&mut from, From::Nothing), &next);
             let back = match next {
                 Next::Tier0(b) => {
+                    cpu.count(Counter::Tier0Runs);
+                    cpu.phase(Phase::Tier0);
                     // SAFETY: this thread's frame, named in `run`; the block was built for it.
                     Back::Tier0(unsafe { interp::run(&raw mut *cpu.frame, b, force) })
                 }
-
-                Next::Tier1(code) => self.enter_tier1(cpu, code),
+                Next::Tier1(code) => {
+                    cpu.count(Counter::Tier1Runs);
+                    cpu.phase(Phase::Tier1);
+                    self.enter_tier1(cpu, code)
+                }
             };
+            cpu.phase(Phase::Dispatch);
+            count_exit(cpu, &next, &back);
             force = false;
             let left = match back {
                 Back::Slot(s) => {
@@ -199,19 +220,40 @@ impl Engine {
                 Left::Stop => {
                     self.leave(cpu);
                     cpu.frame.header.stop.store(0, Ordering::SeqCst);
-                    env.interrupted(cpu)
+                    cpu.count(Counter::Interrupts);
+                    cpu.phase(Phase::Exception);
+                    let flow = env.interrupted(cpu);
+                    cpu.phase(Phase::Dispatch);
+                    flow
                 }
                 Left::Trap(t) => self.trap(cpu, env, decode_trap(t)),
                 Left::Fault(addr, write) => self.fault(cpu, env, addr, write),
-                Left::Align(addr) => {
-                    self.leave(cpu);
-                    env.exception(cpu, Exception::Alignment { addr })
-                }
+                Left::Align(addr) => self.deliver(cpu, env, Exception::Alignment { addr }),
             };
             if let Flow::Leave(code) = flow {
                 return code;
             }
         }
+    }
+
+    /// Gives the environment an exception.
+    fn deliver(&self, cpu: &mut Vcpu, env: &mut dyn Environment, e: Exception) -> Flow {
+        self.leave(cpu);
+        match e {
+            Exception::Svc(_) => {
+                cpu.count(Counter::Syscalls);
+                cpu.phase(Phase::Syscall);
+            }
+            _ => {
+                cpu.count(Counter::Exceptions);
+                let fault = matches!(e, Exception::Fault { .. });
+                cpu.count_n(Counter::Faults, fault as u64);
+                cpu.phase(Phase::Exception);
+            }
+        }
+        let flow = env.exception(cpu, e);
+        cpu.phase(Phase::Dispatch);
+        flow
     }
 
     /// Runs translated code until it returns.
@@ -264,7 +306,8 @@ impl Engine {
                         *w = self.tier1.worker();
                     }
                     if let Some(w) = w.as_mut() {
-                        self.tier1.promote(w, key, Some(&cpu.shared));
+                        let now = Instant::now();
+                        self.tier1.promote(w, key, now, Some(&cpu.shared));
                     }
                 }
             }
@@ -272,7 +315,7 @@ impl Engine {
         if b.tier1.load(Ordering::Acquire) != 0 {
             return false;
         }
-        b.never_hot();
+        b.never_hot(self.config.collect.stats);
         // A worker may have published between the two looks.
         if b.tier1.load(Ordering::Acquire) != 0 {
             b.call_attention();
@@ -314,14 +357,19 @@ impl Engine {
         // SAFETY: cached pointers are flushed in `enter` before anything retired is freed.
         let cached = unsafe { cpu.blocks[i].as_ref() }.filter(|b| b.pc == pc);
         let block = match cached {
-            Some(b) => b,
+            Some(b) => {
+                cpu.count(Counter::BlockHits);
+                b
+            }
             None => {
+                cpu.count(Counter::BlockMisses);
                 let found = self
                     .tier1
                     .tables
                     .read()
                     .block((pc, cpu.mode))
                     .map(ptr::from_ref);
+                cpu.count_n(Counter::TableHits, found.is_some() as u64);
                 let p = found.unwrap_or_else(|| self.translate(cpu, env, s));
                 cpu.blocks[i] = p;
                 // SAFETY: blocks in the table stay alive while this CPU is in its epoch.
@@ -344,10 +392,12 @@ impl Engine {
                 let alive = !from.dead.load(Ordering::Acquire) && !to.dead.load(Ordering::Acquire);
                 if alive && from.mode == to.mode {
                     from.set_link(n, to);
+                    cpu.count(Counter::LinksBlock);
                 }
             }
             (From::Slot(s), Next::Tier1(_)) => {
-                self.tier1.tables.read().link_slot(s, cpu.mode);
+                let linked = self.tier1.tables.read().link_slot(s, cpu.mode);
+                cpu.count_n(Counter::LinksSlot, linked.is_some() as u64);
             }
             (From::Lookup, Next::Tier1(code)) => {
                 let pc = cpu.frame.guest.pc;
@@ -359,6 +409,7 @@ impl Engine {
                     e.pc.store(empty_pc(i), Ordering::Relaxed);
                     e.code.store(*code, Ordering::Release);
                     e.pc.store(pc, Ordering::Release);
+                    cpu.count(Counter::LinksJump);
                 }
             }
             _ => {}
@@ -366,7 +417,13 @@ impl Engine {
     }
 
     /// Translates the block at the guest pc for tier 0.
-    fn translate(&self, cpu: &Vcpu, env: &mut dyn Environment, s: &mut Scratch) -> *const Block0 {
+    fn translate(
+        &self,
+        cpu: &mut Vcpu,
+        env: &mut dyn Environment,
+        s: &mut Scratch,
+    ) -> *const Block0 {
+        cpu.phase(Phase::Translate);
         let pc = cpu.frame.guest.pc;
         let cfg = Config {
             feats: self.config.feats,
@@ -386,11 +443,14 @@ impl Engine {
             };
             let id = translate::translate_block(&mut s.unit, &cfg, pc, &mut fetch, max);
             let block = s.unit.blocks[id.0 as usize].clone();
+            cpu.phase(Phase::Bytecode);
             match s.builder.build(&s.unit, &block, TEMPS_OFFSET) {
                 Ok(code) => break (block, code, words),
                 Err(_) => max = (max / 2).max(1),
             }
         };
+        cpu.phase(Phase::Dispatch);
+        self.count_block(cpu, &words, &code);
         let ends_with_call = matches!(
             block.exit,
             Exit::Goto { call: true, .. }
@@ -399,7 +459,10 @@ impl Engine {
                     ..
                 }
         );
-        let threshold = (self.config.jit != JitMode::Off).then_some(self.config.threshold);
+        let threshold = match self.config.jit {
+            JitMode::Off => self.config.collect.stats.then_some(COUNT_ONLY as u32),
+            _ => Some(self.config.threshold),
+        };
         let words = words.into_boxed_slice();
         let b = Box::new(Block0::new(
             pc,
@@ -426,7 +489,8 @@ impl Engine {
                 cpu.frame.guest.pc = pc.wrapping_add(4);
                 let line = std::mem::take(&mut cpu.frame.ic_ivau);
                 if line != 0 {
-                    self.invalidate(line, line + 64);
+                    cpu.count(Counter::InvalidateIc);
+                    self.tier1.invalidate(line, line + 64);
                 }
                 return Flow::Continue;
             }
@@ -440,12 +504,10 @@ impl Engine {
                 }
             }
         };
-        self.leave(cpu);
-        env.exception(cpu, e)
+        self.deliver(cpu, env, e)
     }
 
     fn fault(&self, cpu: &mut Vcpu, env: &mut dyn Environment, addr: u64, write: bool) -> Flow {
-        self.leave(cpu);
         let h = &cpu.frame.header;
         let (info, host) = (h.fault_info, h.fault_addr);
         // The host reports the exact byte where an access crosses into a bad page; a non-canonical address it does not report at all.
@@ -464,14 +526,38 @@ impl Engine {
             permission: info & 2 != 0,
             bus: info >> 8 & 0xff == libc::SIGBUS as u64,
         };
-        env.exception(cpu, e)
+        self.deliver(cpu, env, e)
     }
 
     /// Guest code in `[start, end)` may have changed or gone: drops its translations. No CPU starts executing an old one after its next
     /// pass through the dispatcher; the caller's own CPU passes it when it returns to `run`.
     pub fn invalidate(&self, start: u64, end: u64) {
         if start < end {
+            self.tier1.stats.add(Counter::InvalidateMap, 1);
             self.tier1.invalidate(start, end);
+        }
+    }
+
+    /// Counts and records so far. Callable on any thread at any time; takes locks, so not in a signal handler.
+    pub fn stats(&self) -> Stats {
+        stats::snapshot(&self.tier1, &self.config)
+    }
+
+    /// What is collected, for the perf map and jitdump.
+    pub fn collector(&self) -> &Collector {
+        &self.tier1.stats
+    }
+
+    fn count_block(&self, cpu: &Vcpu, words: &[u32], code: &Bytecode) {
+        let n = words.len() as u64;
+        cpu.count(Counter::Tier0Blocks);
+        cpu.count_n(Counter::Tier0Insns, n);
+        cpu.count_n(Counter::Tier0Bytes, size_of_val(&*code.ops) as u64);
+        if self.config.collect.stats
+            && let Some(mut d) = self.tier1.stats.detail()
+        {
+            let pc = cpu.frame.guest.pc;
+            d.translated(pc, pc + n * 4);
         }
     }
 
@@ -507,6 +593,24 @@ impl Engine {
         self.tier1.after_fork_child(g.tier1, &cpu.shared);
         drop(g.sync);
     }
+}
+
+/// Counts why control came back.
+fn count_exit(cpu: &Vcpu, ran: &Next<'_>, back: &Back<'_>) {
+    cpu.count(match back {
+        Back::Slot(_) => Counter::LeftUnlinkedSlot,
+        Back::Tier0(l) => match l {
+            Left::Unlinked(..) => Counter::LeftUnlinkedBlock,
+            Left::Lookup if matches!(ran, Next::Tier1(_)) => Counter::JumpMisses,
+            Left::Lookup => Counter::Tier0Indirect,
+            Left::Trap(_) => Counter::LeftTrap,
+            Left::Stop => Counter::LeftStop,
+            Left::Attention(_) => Counter::LeftAttention,
+            Left::Fault(..) => Counter::LeftFault,
+            Left::Align(_) => Counter::LeftAlign,
+            Left::Retry => Counter::LeftRetry,
+        },
+    });
 }
 
 /// The engine's locks, held across a `fork`.

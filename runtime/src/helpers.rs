@@ -15,6 +15,13 @@ fn frame<'a>(state: *mut u8) -> &'a mut Frame {
     unsafe { &mut *state.cast::<Frame>() }
 }
 
+/// The frame, once the call has been counted.
+fn called<'a>(state: *mut u8, id: HelperId) -> &'a mut Frame {
+    let f = frame(state);
+    f.counts().helper(id);
+    f
+}
+
 /// The function of a helper.
 fn function(id: HelperId) -> Helper {
     match id {
@@ -53,7 +60,7 @@ pub fn table() -> Vec<u64> {
 }
 
 extern "C" fn sys_read(state: *mut u8, key: u64, _: u64, _: u64, _: u64) -> u64 {
-    let _ = frame(state);
+    called(state, HelperId::SysRead);
     const CNTVCT: u64 = 3 << 14 | 3 << 11 | 14 << 7 | 2;
     const CNTFRQ: u64 = 3 << 14 | 3 << 11 | 14 << 7;
     match key {
@@ -77,25 +84,27 @@ fn counter() -> u64 {
     t.tv_sec as u64 * COUNTER_HZ + t.tv_nsec as u64
 }
 
-extern "C" fn sys_write(_state: *mut u8, _key: u64, _v: u64, _: u64, _: u64) -> u64 {
+extern "C" fn sys_write(state: *mut u8, _key: u64, _v: u64, _: u64, _: u64) -> u64 {
+    called(state, HelperId::SysWrite);
     0
 }
 
 extern "C" fn read_fpsr(state: *mut u8, _: u64, _: u64, _: u64, _: u64) -> u64 {
-    let f = frame(state);
+    let f = called(state, HelperId::ReadFpsr);
     f.fold_host_flags();
     f.guest.fpsr as u64
 }
 
 extern "C" fn write_fpsr(state: *mut u8, _: u64, v: u64, _: u64, _: u64) -> u64 {
-    let f = frame(state);
+    let f = called(state, HelperId::WriteFpsr);
     f.fold_host_flags();
     // QC and the six cumulative exception bits; the rest is RES0 in AArch64.
     f.guest.fpsr = v as u32 & 0x0800_009f;
     0
 }
 
-extern "C" fn wait(_state: *mut u8, kind: u64, _: u64, _: u64, _: u64) -> u64 {
+extern "C" fn wait(state: *mut u8, kind: u64, _: u64, _: u64, _: u64) -> u64 {
+    called(state, HelperId::Wait);
     if kind <= 2 {
         std::thread::yield_now();
     }
@@ -103,7 +112,7 @@ extern "C" fn wait(_state: *mut u8, kind: u64, _: u64, _: u64, _: u64) -> u64 {
 }
 
 extern "C" fn ic_ivau(state: *mut u8, _: u64, addr: u64, _: u64, _: u64) -> u64 {
-    frame(state).ic_ivau = addr & !63;
+    called(state, HelperId::IcIvau).ic_ivau = addr & !63;
     0
 }
 
@@ -126,6 +135,7 @@ extern "C" fn eval(state: *mut u8, packed: u64, imm: u64, args: *const [u128; 4]
         args: operands,
         imm: if pooled { 0 } else { imm },
     };
+    f.counts().eval(1, &inst);
     // SAFETY: the back end passes the address of a 16-byte constant for these ops and of four 16-byte arguments.
     let (consts, args) = unsafe {
         (

@@ -570,6 +570,7 @@ fn eval(r: Regs, e: &EvalDesc, consts: &[u128]) {
     ];
     // SAFETY: Regs points at the current frame.
     let frame = unsafe { &mut *r.0.cast::<Frame>() };
+    frame.counts().eval(0, &e.inst);
     let mut env = arith::FpEnv {
         fpcr: frame.guest.fpcr,
         fpsr: frame.guest.fpsr,

@@ -11,5 +11,6 @@ pub mod helpers;
 pub mod interp;
 pub mod mem;
 pub mod signal;
+pub mod stats;
 pub mod sync;
 pub mod vcpu;

@@ -1,6 +1,7 @@
 //! One guest CPU: its frame (header and registers, what generated code sees) and what the dispatcher keeps for it.
 
 use crate::cache::block::Block0;
+use crate::stats::{Clock, Counter, CpuCounts, Phase};
 use metaphrase_arm64::arch::features::FeatSet;
 use metaphrase_arm64::arch::state::GuestState;
 use metaphrase_backend::abi::{FrameHeader, HEADER_SIZE, JUMP_ENTRIES, JumpEntry, empty_pc};
@@ -8,7 +9,7 @@ use metaphrase_backend::bytecode::build::TEMPS;
 use std::mem::offset_of;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// What the state pointer points to.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Frame {
     pub feats: FeatSet,
     /// Whether translated code is active: MXCSR is the guest's.
     pub in_code: bool,
+    /// The CPU's counts, for helpers and the interpreter.
+    counts: *const CpuCounts,
 }
 
 /// Frame offset of [`Frame::temps`].
@@ -39,6 +42,13 @@ impl Frame {
     /// Features advertised to this guest.
     pub fn features(&self) -> FeatSet {
         self.feats
+    }
+
+    /// The CPU's counts.
+    #[inline]
+    pub fn counts(&self) -> &CpuCounts {
+        // SAFETY: set in `Vcpu::new` to what the CPU's `shared` owns, which lives as long as the frame.
+        unsafe { &*self.counts }
     }
 
     /// Adds MXCSR's sticky bits to the guest's FPSR and gives Rust its default MXCSR. Does nothing outside translated code.
@@ -94,6 +104,7 @@ pub struct Vcpu {
     /// What other threads may see of this CPU.
     pub(crate) shared: Arc<CpuShared>,
     pub(crate) helper_table: Box<[u64]>,
+    pub(crate) clock: Clock,
 }
 
 /// Entries of the per-CPU block cache.
@@ -110,9 +121,24 @@ pub struct CpuShared {
     pub(crate) stop: AtomicU64,
     /// Address of its jump cache.
     pub(crate) jump_cache: AtomicU64,
+    /// What it counts.
+    pub(crate) counts: CpuCounts,
+    /// What it does ([`Phase`]), while its clock runs.
+    pub(crate) phase: AtomicU8,
 }
 
 impl CpuShared {
+    /// A word of its frame's header that translated code writes, by its offset; 0 before the CPU ran.
+    pub(crate) fn header_word(&self, offset: usize) -> u64 {
+        let stop = self.stop.load(Ordering::SeqCst) as usize;
+        if stop == 0 {
+            return 0;
+        }
+        let word = stop - offset_of!(FrameHeader, stop) + offset;
+        // SAFETY: a CPU's frame outlives its registration; the word is aligned.
+        unsafe { (*(word as *const AtomicU64)).load(Ordering::Relaxed) }
+    }
+
     /// Empties the CPU's jump cache, from any thread.
     pub(crate) fn clear_jump_cache(&self) {
         let p = self.jump_cache.load(Ordering::SeqCst) as *const JumpEntry;
@@ -135,6 +161,7 @@ impl Vcpu {
                 code: AtomicU64::new(0),
             })
             .collect();
+        let shared = Arc::new(CpuShared::default());
         let frame = Box::new(Frame {
             header: FrameHeader {
                 stop: AtomicU32::new(0),
@@ -147,6 +174,8 @@ impl Vcpu {
                 host_mxcsr: 0x1f80,
                 scratch: 0,
                 owner: 0,
+                region: 0,
+                jump_hits: 0,
             },
             pad: [0; HEADER_SIZE as usize - size_of::<FrameHeader>()],
             guest: GuestState::default(),
@@ -154,19 +183,40 @@ impl Vcpu {
             ic_ivau: 0,
             feats: FeatSet::V8_0,
             in_code: false,
+            counts: &raw const shared.counts,
         });
         Vcpu {
             frame,
             jump_cache,
             blocks: vec![ptr::null(); BLOCK_ENTRIES].into_boxed_slice(),
             mode: 0,
-            shared: Arc::new(CpuShared::default()),
+            shared,
             helper_table: Box::default(),
+            clock: Clock::default(),
         }
+    }
+
+    /// Counts one event.
+    #[inline(always)]
+    pub(crate) fn count(&self, c: Counter) {
+        self.shared.counts.counters.add(c, 1);
+    }
+
+    /// Counts several.
+    #[inline(always)]
+    pub(crate) fn count_n(&self, c: Counter, n: u64) {
+        self.shared.counts.counters.add(c, n);
+    }
+
+    /// Changes what its time is spent on.
+    #[inline(always)]
+    pub(crate) fn phase(&mut self, p: Phase) {
+        self.clock.to(p, &self.shared.counts, &self.shared.phase);
     }
 
     /// Forgets all cached translations of this CPU.
     pub(crate) fn flush_caches(&mut self) {
+        self.count(Counter::CacheFlushes);
         self.blocks.fill(ptr::null());
         for (i, e) in self.jump_cache.iter().enumerate() {
             e.pc.store(empty_pc(i), Ordering::Relaxed);

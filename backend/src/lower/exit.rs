@@ -29,6 +29,9 @@ impl Lower<'_> {
             .filter(|b| self.unit.blocks[b.0 as usize].entry)
             .collect();
         let doors: Vec<ir::Block> = ids.iter().map(|_| self.b.create_block()).collect();
+        if self.opts.count {
+            self.out.slots.push(0);
+        }
         self.dispatch(arg, &doors);
         for (&id, &door) in ids.iter().zip(&doors) {
             self.b.switch_to_block(door);
@@ -76,6 +79,9 @@ impl Lower<'_> {
         self.set_pc(pc);
         if self.opts.poll && !self.flow.header[i] {
             self.poll(pc);
+        }
+        if self.opts.count {
+            self.count_entry();
         }
         self.load_slots(self.flow.live_in[i]);
         self.define_vars();
@@ -191,14 +197,8 @@ impl Lower<'_> {
         }
     }
 
-    /// A chained exit: tail-jump through the exit's slot.
-    fn direct(&mut self, pc: u64) {
-        self.store_dirty();
-        let n = self.out.slots.len() as u32;
-        let index = *self.slot_index.entry(pc).or_insert(n);
-        if index == n {
-            self.out.slots.push(pc);
-        }
+    /// Address of one of the unit's chain slots.
+    fn slot_address(&mut self, index: u32) -> ir::Value {
         let offset = index as i64 * size_of::<ChainSlot>() as i64;
         let name = self
             .b
@@ -210,7 +210,30 @@ impl Lower<'_> {
             colocated: true,
             tls: false,
         });
-        let slot = self.b.ins().symbol_value(types::I64, gv);
+        self.b.ins().symbol_value(types::I64, gv)
+    }
+
+    /// Counts an entry in slot 0 and names the unit in the header.
+    fn count_entry(&mut self) {
+        let slot = self.slot_address(0);
+        let flags = MemFlagsData::trusted();
+        let at = offset_of!(ChainSlot, guest_pc) as i32;
+        let count = self.b.ins().iadd_imm_u(slot, at as i64);
+        self.store_frame(count, offset_of!(FrameHeader, region) as i32);
+        let n = self.b.ins().load(types::I64, flags, slot, at);
+        let n = self.b.ins().iadd_imm_u(n, 1);
+        self.b.ins().store(flags, n, slot, at);
+    }
+
+    /// A chained exit: tail-jump through the exit's slot.
+    fn direct(&mut self, pc: u64) {
+        self.store_dirty();
+        let n = self.out.slots.len() as u32;
+        let index = *self.slot_index.entry(pc).or_insert(n);
+        if index == n {
+            self.out.slots.push(pc);
+        }
+        let slot = self.slot_address(index);
         let code = self.b.ins().load(
             types::I64,
             MemFlagsData::trusted(),
@@ -255,6 +278,12 @@ impl Lower<'_> {
         self.leave(EXIT_LOOKUP);
         self.b.seal_block(cont);
         self.b.switch_to_block(cont);
+        if self.opts.count {
+            let at = offset_of!(FrameHeader, jump_hits) as i32;
+            let n = self.load_frame(types::I64, at);
+            let n = self.b.ins().iadd_imm_u(n, 1);
+            self.store_frame(n, at);
+        }
         let code = self
             .b
             .ins()

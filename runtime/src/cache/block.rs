@@ -24,6 +24,9 @@ pub struct Block0 {
     /// Whether the block ends with a call (its successor in memory is a return site).
     pub ends_with_call: bool,
     heat: AtomicI32,
+    /// What `heat` was last set to, and executions counted before that.
+    set: AtomicI32,
+    ran: AtomicU64,
     links: [AtomicPtr<Block0>; 2],
     /// Exits of other blocks that are linked here: (address of the block, exit number).
     incoming: Mutex<SmallVec<[(usize, u8); 2]>>,
@@ -37,6 +40,8 @@ pub struct Block0 {
 
 /// Heat of a block that is never to be promoted.
 const COLD: i32 = i32::MAX;
+/// Threshold of a block that only counts its executions.
+pub const COUNT_ONLY: i32 = i32::MAX - 1;
 
 impl Block0 {
     /// A block that becomes hot after `threshold` executions (`None`: never).
@@ -48,13 +53,16 @@ impl Block0 {
         ends_with_call: bool,
         threshold: Option<u32>,
     ) -> Block0 {
+        let heat = threshold.map_or(COLD, |t| t.min(COUNT_ONLY as u32) as i32);
         Block0 {
             pc,
             mode,
             words,
             code,
             ends_with_call,
-            heat: AtomicI32::new(threshold.map_or(COLD, |t| t.min(i32::MAX as u32 - 1) as i32)),
+            heat: AtomicI32::new(heat),
+            set: AtomicI32::new(heat),
+            ran: AtomicU64::new(0),
             links: [
                 AtomicPtr::new(ptr::null_mut()),
                 AtomicPtr::new(ptr::null_mut()),
@@ -88,9 +96,22 @@ impl Block0 {
         }
     }
 
+    /// All executions in tier 0 so far (about, when several CPUs count at once).
+    pub fn total_executions(&self) -> u64 {
+        let heat = self.heat.load(Ordering::Relaxed);
+        let since = self.set.load(Ordering::Relaxed).saturating_sub(heat);
+        self.ran.load(Ordering::Relaxed) + since.max(0) as u64
+    }
+
+    fn set_heat(&self, n: i32) {
+        self.ran.store(self.total_executions(), Ordering::Relaxed);
+        self.set.store(n, Ordering::Relaxed);
+        self.heat.store(n, Ordering::Release);
+    }
+
     /// Makes the block want attention at its next execution.
     pub fn call_attention(&self) {
-        self.heat.store(0, Ordering::Release);
+        self.set_heat(0);
     }
 
     /// A tier-1 entry for this block exists.
@@ -113,13 +134,12 @@ impl Block0 {
 
     /// Lets it run `n` more times undisturbed.
     pub fn cool(&self, n: u32) {
-        self.heat
-            .store(n.min(i32::MAX as u32 - 1) as i32, Ordering::Relaxed);
+        self.set_heat(n.min(COUNT_ONLY as u32) as i32);
     }
 
-    /// Never promote it.
-    pub fn never_hot(&self) {
-        self.heat.store(COLD, Ordering::Relaxed);
+    /// Never promote it; go on counting executions or not.
+    pub fn never_hot(&self, count: bool) {
+        self.set_heat(if count { COUNT_ONLY } else { COLD });
     }
 
     /// Successor number `n` if linked.
@@ -139,13 +159,15 @@ impl Block0 {
         }
     }
 
-    /// Undoes all links out of and into this block. The caller holds the tables' lock for writing.
-    pub fn unlink(&self) {
+    /// Undoes all links out of and into this block; returns how many there were. The caller holds the tables' lock for writing.
+    pub fn unlink(&self) -> u64 {
+        let mut links = 0;
         let me = ptr::from_ref(self);
         for (n, l) in self.links.iter().enumerate() {
             let to = l.swap(ptr::null_mut(), Ordering::AcqRel);
             // SAFETY: a linked block is alive: retiring it would have undone this link.
             if let Some(to) = unsafe { to.as_ref() } {
+                links += 1;
                 to.incoming.lock().retain(|i| *i != (me as usize, n as u8));
             }
         }
@@ -153,7 +175,9 @@ impl Block0 {
             // SAFETY: a block that links here is alive: retiring it would have removed it from the list.
             let from = unsafe { &*(from as *const Block0) };
             from.links[n as usize].store(ptr::null_mut(), Ordering::Release);
+            links += 1;
         }
+        links
     }
 
     /// Guest address of successor `n`.

@@ -31,12 +31,27 @@ pub struct Tables {
 }
 
 /// What [`Tables::retire`] removed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Retired {
     /// Tier-0 blocks.
     pub blocks: usize,
+    /// Links from or to them.
+    pub block_links: u64,
+    /// Their executions, and the guest instructions that makes.
+    pub executions: (u64, u64),
     /// Tier-1 units.
-    pub units: usize,
+    pub units: Vec<Dropped>,
+}
+
+/// A unit that was retired.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dropped {
+    /// Its number.
+    pub id: u64,
+    /// Bytes of code.
+    pub bytes: u64,
+    /// Links from or to it.
+    pub links: u64,
 }
 
 const PAGE: u32 = 12;
@@ -80,13 +95,12 @@ impl Tables {
 
     /// Retires, under epoch `epoch`, every translation that overlaps `[start, end)`. `unlinked`: where slots of dropped links go.
     pub fn retire(&mut self, start: u64, end: u64, epoch: u64, unlinked: u64) -> Retired {
-        Retired {
-            blocks: self.retire_blocks(start, end, epoch),
-            units: self.retire_units(start, end, epoch, unlinked),
-        }
+        let mut r = self.retire_blocks(start, end, epoch);
+        r.units = self.retire_units(start, end, epoch, unlinked);
+        r
     }
 
-    fn retire_units(&mut self, start: u64, end: u64, epoch: u64, unlinked: u64) -> usize {
+    fn retire_units(&mut self, start: u64, end: u64, epoch: u64, unlinked: u64) -> Vec<Dropped> {
         let mut ids: Vec<u64> = hits(&self.unit_pages, start, end)
             .iter()
             .flat_map(|p| self.unit_pages[p].iter().copied())
@@ -98,17 +112,14 @@ impl Tables {
                 .get(id)
                 .is_some_and(|u| u.ranges.iter().any(|r| r.0 < end && r.1 > start))
         });
-        for &id in &ids {
-            self.retire_unit(id, epoch, unlinked);
-        }
-        ids.len()
+        ids.into_iter()
+            .filter_map(|id| self.retire_unit(id, epoch, unlinked))
+            .collect()
     }
 
     /// Retires one unit.
-    pub fn retire_unit(&mut self, id: u64, epoch: u64, unlinked: u64) {
-        let Some(u) = self.units.remove(&id) else {
-            return;
-        };
+    pub fn retire_unit(&mut self, id: u64, epoch: u64, unlinked: u64) -> Option<Dropped> {
+        let u = self.units.remove(&id)?;
         u.dead.store(true, Ordering::SeqCst);
         for &(pc, code) in &u.entries {
             let key = (pc, u.mode);
@@ -132,19 +143,28 @@ impl Tables {
                 }
             }
         }
-        u.unlink_incoming(unlinked);
+        let mut links = u.unlink_incoming(unlinked);
         // Its own slots leave the lists of the units they point to.
         for s in u.slots() {
-            if s.code.swap(unlinked, Ordering::AcqRel) != unlinked
-                && let Some(to) = self
-                    .entry((s.guest_pc, u.mode))
-                    .and_then(|(_, id)| self.units.get(&id))
+            if s.code.swap(unlinked, Ordering::AcqRel) == unlinked {
+                continue;
+            }
+            links += 1;
+            if let Some(to) = self
+                .entry((s.guest_pc, u.mode))
+                .and_then(|(_, id)| self.units.get(&id))
             {
                 let me = std::ptr::from_ref(s) as usize;
                 to.incoming.lock().retain(|&i| i != me);
             }
         }
+        let dropped = Dropped {
+            id,
+            bytes: u.len as u64,
+            links,
+        };
         self.retired_units.push((epoch, u));
+        Some(dropped)
     }
 
     /// Adds a unit; its entries replace older ones. Blocks at its entries learn of it.
@@ -209,7 +229,12 @@ impl Tables {
         self.units.values().map(|u| &**u)
     }
 
-    fn retire_blocks(&mut self, start: u64, end: u64, epoch: u64) -> usize {
+    /// Live tier-0 blocks.
+    pub fn blocks(&self) -> impl Iterator<Item = &Block0> {
+        self.blocks.values().map(|b| &**b)
+    }
+
+    fn retire_blocks(&mut self, start: u64, end: u64, epoch: u64) -> Retired {
         let hit = hits(&self.pages, start, end);
         let mut keys: Vec<Key> = hit
             .iter()
@@ -217,7 +242,7 @@ impl Tables {
             .collect();
         keys.sort_unstable();
         keys.dedup();
-        let mut n = 0;
+        let mut r = Retired::default();
         for key in keys {
             let Some(b) = self.blocks.get(&key) else {
                 continue;
@@ -236,12 +261,15 @@ impl Tables {
                 }
                 b.dead.store(true, Ordering::SeqCst);
                 b.call_attention();
-                b.unlink();
+                r.block_links += b.unlink();
+                let n = b.total_executions();
+                r.executions.0 += n;
+                r.executions.1 += n * b.words.len() as u64;
                 self.retired.push((epoch, b));
-                n += 1;
+                r.blocks += 1;
             }
         }
-        n
+        r
     }
 
     /// Frees what was retired in epochs before `oldest_active`, the oldest epoch any CPU is in. Returns units whose memory may be reused.

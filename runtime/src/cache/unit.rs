@@ -59,8 +59,10 @@ impl Unit1 {
     }
 
     /// Undoes all links into this unit: they go back to `unlinked`. The caller holds the tables' lock for writing.
-    pub fn unlink_incoming(&self, unlinked: u64) {
-        for s in std::mem::take(&mut *self.incoming.lock()) {
+    /// Returns how many there were.
+    pub fn unlink_incoming(&self, unlinked: u64) -> u64 {
+        let links = std::mem::take(&mut *self.incoming.lock());
+        for &s in &links {
             // SAFETY: a slot in the list belongs to a unit that is alive (retiring it removes its slots from here).
             unsafe {
                 (*(s as *const ChainSlot))
@@ -68,5 +70,6 @@ impl Unit1 {
                     .store(unlinked, Ordering::Release)
             };
         }
+        links.len() as u64
     }
 }

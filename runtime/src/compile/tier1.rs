@@ -3,8 +3,10 @@
 use crate::cache::code_memory::{CodeMemory, Place};
 use crate::cache::tables::{Key, Tables};
 use crate::cache::unit::Unit1;
+use crate::compile::record::Made;
 use crate::compile::region::{self, Region};
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockWriteGuard};
+use crate::stats::{self, Collector, Counter, EndReason};
 use crate::vcpu::CpuShared;
 use metaphrase_arm64::arch::state::PC_OFFSET;
 use metaphrase_arm64::translate::Config;
@@ -14,6 +16,7 @@ use metaphrase_backend::stubs::Stubs;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
 
 /// How often a region may be rebuilt because another of its blocks turned out to be an entry.
 const MAX_REBUILDS: u32 = 6;
@@ -30,10 +33,12 @@ pub struct Tier1 {
     pub tables: RwLock<Tables>,
     /// Advances with every retirement.
     pub epoch: AtomicU64,
+    /// Counts and records.
+    pub stats: Collector,
     /// CPUs in `run`.
     pub cpus: Mutex<Vec<Arc<CpuShared>>>,
     memory: Mutex<Option<CodeMemory>>,
-    queue: Mutex<VecDeque<Key>>,
+    queue: Mutex<VecDeque<(Key, Instant)>>,
     wake: Condvar,
     workers: AtomicU32,
     stop: AtomicBool,
@@ -49,8 +54,9 @@ pub struct Tier1 {
 pub struct ForkGuard<'a> {
     _tables: RwLockWriteGuard<'a, Tables>,
     memory: MutexGuard<'a, Option<CodeMemory>>,
-    _queue: MutexGuard<'a, VecDeque<Key>>,
+    _queue: MutexGuard<'a, VecDeque<(Key, Instant)>>,
     cpus: MutexGuard<'a, Vec<Arc<CpuShared>>>,
+    stats: stats::ForkGuard<'a>,
 }
 
 impl std::fmt::Debug for ForkGuard<'_> {
@@ -81,8 +87,9 @@ impl std::fmt::Debug for Worker {
 
 impl Tier1 {
     /// Nothing compiled, no memory mapped, no thread started.
-    pub fn new(threshold: u32, cache_size: usize, cfg: Config) -> Tier1 {
+    pub fn new(threshold: u32, cache_size: usize, cfg: Config, stats: Collector) -> Tier1 {
         Tier1 {
+            stats,
             threshold,
             cfg,
             cache_size,
@@ -108,6 +115,7 @@ impl Tier1 {
             memory: self.memory.lock(),
             _queue: self.queue.lock(),
             cpus: self.cpus.lock(),
+            stats: self.stats.before_fork(),
         }
     }
 
@@ -125,6 +133,7 @@ impl Tier1 {
         if let Some(m) = g.memory.as_mut() {
             m.set_foreign();
         }
+        self.stats.after_fork_child(g.stats, &own.counts);
     }
 
     /// What unlinked chain slots point to.
@@ -164,15 +173,22 @@ impl Tier1 {
         let mut t = self.tables.write();
         let epoch = self.epoch.load(Ordering::SeqCst);
         let gone = t.retire(start, end, epoch, self.unlinked());
-        if gone.blocks + gone.units == 0 {
+        if gone.blocks + gone.units.len() == 0 {
             return false;
         }
+        self.count_invalidated(&gone);
         self.epoch.fetch_add(1, Ordering::SeqCst);
-        if gone.units > 0 {
+        if !gone.units.is_empty() {
             self.purge_jump_caches();
         }
         self.free(&mut t);
         true
+    }
+
+    /// Capacity of code memory and bytes in use.
+    pub fn code_in_use(&self) -> (u64, u64) {
+        let m = self.memory.lock();
+        m.as_ref().map_or((0, 0), |m| (m.capacity() as u64, m.in_use() as u64))
     }
 
     /// Clears every CPU's jump cache. A CPU may still be inside an old unit, but cannot enter one by an indirect branch any more.
@@ -242,8 +258,14 @@ impl Tier1 {
 
     /// Puts a hot block into the queue.
     pub fn enqueue(&self, key: Key) {
-        self.queue.lock().push_back(key);
+        let depth = {
+            let mut q = self.queue.lock();
+            q.push_back((key, Instant::now()));
+            q.len()
+        };
         self.wake.notify_one();
+        self.stats.add(Counter::Queued, 1);
+        self.stats.peak(Counter::QueuePeak, depth as u64);
     }
 
     /// Depth of the queue.
@@ -271,7 +293,7 @@ impl Tier1 {
         block_all_signals();
         let Some(mut w) = self.worker() else { return };
         loop {
-            let key = {
+            let (key, since) = {
                 let mut q = self.queue.lock();
                 loop {
                     if self.stop.load(Ordering::Relaxed) {
@@ -283,26 +305,38 @@ impl Tier1 {
                     }
                 }
             };
-            self.promote(&mut w, key, None);
+            self.promote(&mut w, key, since, None);
         }
     }
 
     /// Compiles the region of a hot block and publishes it. `own`: the CPU on whose thread this runs (sync mode).
-    pub fn promote(&self, w: &mut Worker, key: Key, own: Option<&CpuShared>) {
-        let Some(c) = self.choose(key) else { return };
+    /// `queued`: when the block was found hot.
+    pub fn promote(&self, w: &mut Worker, key: Key, queued: Instant, own: Option<&CpuShared>) {
+        let begun = Instant::now();
+        let wait = (begun - queued).as_nanos() as u64;
+        self.stats.add(Counter::QueueWait, wait);
+        self.stats.peak(Counter::QueueWaitPeak, wait);
+        let choice = self.choose(key);
+        let t = self.stats.add_time(Counter::StageRegion, begun);
+        let Some(c) = choice else {
+            self.stats.add(Counter::CompileNotNeeded, 1);
+            return;
+        };
         let Choice {
             mut region,
             anchor,
             replaces,
         } = c;
-        let start = std::time::Instant::now();
+        let ops = region.unit.insts.len() as u32;
         metaphrase_ir::opt::optimize(&mut region.unit, &mut w.opt);
+        let t = self.stats.add_time(Counter::StageOptimise, t);
         let compiled = match w
             .compiler
-            .compile(&region.unit, PC_OFFSET, &CompileOpts::default())
+            .compile(&region.unit, PC_OFFSET, &self.compile_opts())
         {
             Ok(c) => c,
             Err(e) => {
+                self.stats.add(Counter::CompileFailed, 1);
                 tracing::warn!(target: "compile", "region at {:#x} stays in tier 0: {e}", anchor.0);
                 return;
             }
@@ -316,11 +350,14 @@ impl Tier1 {
             region.insns,
             compiled.code.len(),
             compiled.evals,
-            start.elapsed(),
+            begun.elapsed(),
             if replaces.is_some() { ", rebuilt" } else { "" },
         );
         tracing::trace!(target: "compile", "{}", compiled.listing());
-        self.publish(&region, anchor, &compiled, replaces, own);
+        let t = self.stats.add_time(Counter::StageBackend, t);
+        let made = Made { wait, begun, ops };
+        self.publish(&region, anchor, &compiled, replaces, own, &made);
+        self.stats.add_time(Counter::StagePublish, t);
     }
 
     /// The region to compile for a hot key, its anchor, and the unit that it replaces.
@@ -362,8 +399,10 @@ impl Tier1 {
         c: &CompiledUnit,
         replaces: Option<(u64, u32)>,
         own: Option<&CpuShared>,
+        made: &Made,
     ) {
         let Some(place) = self.place(c.code.len(), c.slots.len(), own) else {
+            self.stats.add(Counter::CompileNoRoom, 1);
             tracing::debug!(target: "compile", "no room for the region at {:#x}", anchor.0);
             return;
         };
@@ -394,6 +433,7 @@ impl Tier1 {
             t.block((*pc, anchor.1))
                 .is_some_and(|b| b.words.starts_with(w))
         }) {
+            self.stats.add(Counter::CompileStale, 1);
             return;
         }
         if let Some(m) = self.memory.lock().as_ref() {
@@ -401,10 +441,12 @@ impl Tier1 {
         }
         if let Some((old, _)) = replaces {
             let epoch = self.epoch.load(Ordering::SeqCst);
-            t.retire_unit(old, epoch, self.unlinked());
+            let gone = t.retire_unit(old, epoch, self.unlinked());
+            self.count_dropped(gone, EndReason::Rebuilt);
             self.epoch.fetch_add(1, Ordering::SeqCst);
             self.purge_jump_caches();
         }
+        self.record(&unit, r, c, made);
         t.insert_unit(unit);
         self.free(&mut t);
     }
@@ -458,9 +500,11 @@ impl Tier1 {
         let ids = t.units_in_segment(segment);
         if !ids.is_empty() {
             let epoch = self.epoch.load(Ordering::SeqCst);
-            for id in ids {
-                t.retire_unit(id, epoch, self.unlinked());
-            }
+            let gone = ids
+                .into_iter()
+                .filter_map(|id| t.retire_unit(id, epoch, self.unlinked()));
+            self.count_dropped(gone, EndReason::Evicted);
+            self.stats.add(Counter::Evictions, 1);
             self.epoch.fetch_add(1, Ordering::SeqCst);
             self.purge_jump_caches();
             self.stop_all();
@@ -485,7 +529,7 @@ impl Tier1 {
 }
 
 /// Signals are for guest threads.
-fn block_all_signals() {
+pub(crate) fn block_all_signals() {
     // SAFETY: plain calls on a local set.
     unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();

@@ -1,0 +1,124 @@
+//! What tier 1 tells the statistics about regions: made, dropped, and why.
+
+use crate::cache::tables::{Dropped, Retired};
+use crate::cache::unit::Unit1;
+use crate::compile::region::Region;
+use crate::compile::tier1::Tier1;
+use crate::stats::{self, Counter, EndReason, RegionRecord};
+use metaphrase_backend::abi::ChainSlot;
+use metaphrase_backend::emit::{CompileOpts, CompiledUnit};
+use std::mem::offset_of;
+use std::time::Instant;
+
+/// How a region came to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made {
+    /// Wait in the queue, nanoseconds.
+    pub wait: u64,
+    /// When a compile thread took it up.
+    pub begun: Instant,
+    /// IR operations before optimisation.
+    pub ops: u32,
+}
+
+impl Tier1 {
+    /// How regions are compiled.
+    pub(super) fn compile_opts(&self) -> CompileOpts {
+        CompileOpts {
+            count: self.stats.collect.stats,
+            ..CompileOpts::default()
+        }
+    }
+
+    /// A region is about to be published. The caller holds the tables' lock.
+    pub(super) fn record(&self, u: &Unit1, r: &Region, c: &CompiledUnit, made: &Made) {
+        let counted = self.stats.collect.stats;
+        let kept = r.unit.insts.len() as u32;
+        for (id, n) in [
+            (Counter::CompileRegions, 1),
+            (Counter::CompileRebuilds, (u.rebuilds > 0) as u64),
+            (Counter::CompileEntries, u.entries.len() as u64),
+            (Counter::CompileInsns, u.guest_insns as u64),
+            (Counter::CompileOps, made.ops as u64),
+            (Counter::CompileOpsKept, kept as u64),
+            (Counter::CompileBytes, u.len as u64),
+            (Counter::CompileEvals, c.evals as u64),
+            (Counter::CompileFaultSites, c.faults.len() as u64),
+            (Counter::CompileThunks, c.thunks as u64),
+            (Counter::CompileSlots, c.slots.len() as u64 - counted as u64),
+        ] {
+            self.stats.add(id, n);
+        }
+        let published_ns = self.stats.now_ns();
+        let Some(mut d) = self.stats.detail() else {
+            return;
+        };
+        let record = RegionRecord {
+            id: u.id,
+            pc: u.entries.first().map_or(0, |e| e.0),
+            entries: u.entries.iter().map(|e| e.0).collect(),
+            ranges: u.ranges.clone(),
+            guest_insns: u.guest_insns,
+            host: u.exec,
+            host_bytes: u.len as u64,
+            ir_ops: (made.ops, kept),
+            eval_sites: c.evals,
+            fault_sites: c.faults.len() as u32,
+            rebuilds: u.rebuilds,
+            queue_ns: made.wait,
+            compile_ns: made.begun.elapsed().as_nanos() as u64,
+            published_ns,
+            ..RegionRecord::default()
+        };
+        // Code compiled with `count` keeps its entries in slot 0.
+        let counter = match counted {
+            true => u.slots.0 + offset_of!(ChainSlot, guest_pc),
+            false => 0,
+        };
+        let code = self.stats.collect.code.then(|| c.code.as_slice().into());
+        d.published(stats::Region {
+            record,
+            counter,
+            code,
+            monotonic_ns: stats::monotonic_ns(),
+        });
+    }
+
+    /// Regions were dropped.
+    pub(super) fn count_dropped(
+        &self,
+        gone: impl IntoIterator<Item = Dropped>,
+        why: EndReason,
+    ) {
+        let links = match why {
+            EndReason::Evicted => Counter::BrokenEviction,
+            EndReason::Invalidated => Counter::BrokenInvalidation,
+            EndReason::Rebuilt => Counter::BrokenRebuild,
+        };
+        let now = self.stats.now_ns();
+        for g in gone {
+            self.stats.add(links, g.links);
+            match why {
+                EndReason::Evicted => {
+                    self.stats.add(Counter::EvictedRegions, 1);
+                    self.stats.add(Counter::EvictedBytes, g.bytes);
+                }
+                EndReason::Invalidated => self.stats.add(Counter::InvalidatedRegions, 1),
+                EndReason::Rebuilt => {}
+            }
+            if let Some(mut d) = self.stats.detail() {
+                d.ended(g.id, now, why);
+            }
+        }
+    }
+
+    /// Guest code changed or went away.
+    pub(super) fn count_invalidated(&self, gone: &Retired) {
+        self.stats.add(Counter::InvalidateHit, 1);
+        self.stats.add(Counter::InvalidatedBlocks, gone.blocks as u64);
+        self.stats.add(Counter::Tier0Executions, gone.executions.0);
+        self.stats.add(Counter::Tier0Executed, gone.executions.1);
+        self.stats.add(Counter::BrokenInvalidation, gone.block_links);
+        self.count_dropped(gone.units.iter().copied(), EndReason::Invalidated);
+    }
+}
