@@ -222,10 +222,7 @@ impl Counters {
 
 #[inline(always)]
 fn add(a: &AtomicU64, n: u64) {
-    a.store(
-        a.load(Ordering::Relaxed).wrapping_add(n),
-        Ordering::Relaxed,
-    );
+    a.store(a.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
 }
 
 const OPS: usize = Op::ALL.len();
@@ -423,7 +420,12 @@ mod tests {
     #[test]
     fn vector_kinds_have_places_of_their_own() {
         use metaphrase_ir::ops::{VBinKind, VShiftKind, VTernKind, VUnKind};
-        let most = [VUnKind::ALL.len(), VBinKind::ALL.len(), VTernKind::ALL.len(), VShiftKind::ALL.len()];
+        let most = [
+            VUnKind::ALL.len(),
+            VBinKind::ALL.len(),
+            VTernKind::ALL.len(),
+            VShiftKind::ALL.len(),
+        ];
         assert!(most.iter().all(|&n| n <= KINDS));
         let places: HashSet<usize> = Op::ALL.iter().map(|&o| eval_index(o, 1 << 8)).collect();
         assert!(places.len() > OPS - 8 && places.iter().all(|&p| p < EVALS));

@@ -3,6 +3,7 @@
 
 use metaphrase_runtime::engine::{Engine, EngineConfig, JitMode};
 use metaphrase_runtime::env::{Environment, Exception, Flow};
+use metaphrase_runtime::stats::{Collect, Counter, Phase, RegionRecord, Stats};
 use metaphrase_runtime::vcpu::Vcpu;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,6 +11,7 @@ use std::process::Command;
 struct Bare {
     out: Vec<u8>,
     code: (u64, u64),
+    calls: u64,
 }
 
 impl Environment for Bare {
@@ -18,6 +20,7 @@ impl Environment for Bare {
         (pc >= self.code.0 && pc < self.code.1).then(|| unsafe { (pc as *const u32).read() })
     }
     fn exception(&mut self, cpu: &mut Vcpu, e: Exception) -> Flow {
+        self.calls += 1;
         let r = cpu.regs_mut();
         match (e, r.x[8]) {
             (Exception::Svc(0), 64) => {
@@ -107,7 +110,7 @@ fn load(elf: &[u8]) -> (u64, (u64, u64)) {
     (entry, text)
 }
 
-fn run_guest(jit: JitMode, threshold: u32, scale: u32) {
+fn run_guest(jit: JitMode, threshold: u32, scale: u32, collect: Collect) {
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let (guest, native) = (
         dir.join(format!("bare-{scale}-a64")),
@@ -121,6 +124,7 @@ fn run_guest(jit: JitMode, threshold: u32, scale: u32) {
     let mut env = Bare {
         out: Vec::new(),
         code,
+        calls: 0,
     };
     metaphrase_runtime::signal::install(|sig, _, _| {
         eprintln!("host signal {sig}");
@@ -130,6 +134,7 @@ fn run_guest(jit: JitMode, threshold: u32, scale: u32) {
     let engine = Engine::new(EngineConfig {
         jit,
         threshold,
+        collect,
         ..EngineConfig::default()
     })
     .unwrap();
@@ -148,6 +153,95 @@ fn run_guest(jit: JitMode, threshold: u32, scale: u32) {
         String::from_utf8_lossy(&want.stdout)
     );
     assert_eq!(status, want.status.code().unwrap());
+    let s = engine.stats();
+    agree(&s, env.calls, jit == JitMode::Background);
+    if collect.stats {
+        agree_in_detail(&s, t.elapsed().as_nanos() as u64);
+    }
+}
+
+/// What must hold between the counters of one CPU. `racing`: another thread compiles.
+fn agree(s: &Stats, calls: u64, racing: bool) {
+    use Counter::*;
+    let sum = |list: &[Counter]| list.iter().map(|&c| s.get(c)).sum::<u64>();
+    let runs = sum(&[Tier0Runs, Tier1Runs]);
+    assert_eq!(s.get(Syscalls), calls);
+    assert_eq!(runs, sum(&[BlockHits, BlockMisses]));
+    let left = [
+        LeftUnlinkedBlock,
+        LeftUnlinkedSlot,
+        JumpMisses,
+        Tier0Indirect,
+        LeftAttention,
+        LeftStop,
+        LeftTrap,
+        LeftFault,
+        LeftRetry,
+        LeftAlign,
+    ];
+    assert_eq!(runs, sum(&left));
+    assert_eq!(s.get(BlockMisses) - s.get(TableHits), s.get(Tier0Blocks));
+    assert!(
+        s.get(Tier0Insns) >= s.get(Tier0Blocks) && s.get(Tier0Bytes) >= 16 * s.get(Tier0Blocks)
+    );
+    let ended = [
+        CompileRegions,
+        CompileFailed,
+        CompileNotNeeded,
+        CompileNoRoom,
+        CompileStale,
+    ];
+    if !racing {
+        assert_eq!(s.cache.blocks, s.get(Tier0Blocks));
+        assert_eq!(
+            s.cache.regions,
+            sum(&[CompileRegions]) - sum(&[CompileRebuilds])
+        );
+        assert_eq!(s.get(Queued), 0);
+    } else {
+        assert!(sum(&ended) + s.cache.queued <= s.get(Queued));
+    }
+    assert_eq!(
+        s.get(TimeTier1) != 0,
+        s.get(Tier1Entries) != 0,
+        "both only when asked for"
+    );
+}
+
+fn agree_in_detail(s: &Stats, wall: u64) {
+    use Counter::*;
+    let spent: u64 = Phase::ALL.iter().map(|&p| s.phase_ns(p)).sum();
+    assert!(
+        spent <= wall + wall / 50 && spent >= wall / 2,
+        "{spent} of {wall}"
+    );
+    assert_eq!(s.regions.len() as u64, s.get(CompileRegions));
+    let total = |f: fn(&RegionRecord) -> u64| s.regions.iter().map(f).sum::<u64>();
+    assert_eq!(total(|r| r.host_bytes), s.get(CompileBytes));
+    assert_eq!(total(|r| r.guest_insns as u64), s.get(CompileInsns));
+    assert_eq!(total(|r| r.executions), s.get(Tier1Entries));
+    let covered = |r: &RegionRecord| r.ranges.iter().map(|x| (x.1 - x.0) / 4).sum::<u64>();
+    assert!(
+        s.regions
+            .iter()
+            .all(|r| covered(r) > 0 && r.entries[0] == r.pc)
+    );
+    assert!(
+        s.get(CompileDistinct) <= s.get(Tier0Distinct) && s.get(Tier0Distinct) <= s.get(Tier0Insns)
+    );
+    // The stop flag was never set, so whoever goes in is counted; what is left over came through chain slots.
+    assert!(s.get(Tier1Entries) >= s.get(Tier1Runs) + s.get(JumpHits));
+    let ended = s.regions.iter().filter(|r| r.ended.is_some()).count() as u64;
+    assert_eq!(
+        ended,
+        s.get(CompileRebuilds) + s.get(EvictedRegions) + s.get(InvalidatedRegions)
+    );
+    let hottest: Vec<u64> = s
+        .blocks
+        .iter()
+        .map(|b| b.executions * b.guest_insns as u64)
+        .collect();
+    assert!(!hottest.is_empty() && hottest.is_sorted_by(|a, b| a >= b));
 }
 
 #[test]
@@ -161,8 +255,17 @@ fn all_modes_agree_with_the_host() {
         .and_then(|s| s.parse().ok())
         .unwrap_or(1);
     // One after another: the guest is linked at a fixed address.
-    run_guest(JitMode::Off, 60, scale);
-    run_guest(JitMode::Sync, 1, scale);
-    run_guest(JitMode::Sync, 60, scale);
-    run_guest(JitMode::Background, 60, scale);
+    let (plain, stats) = (
+        Collect::default(),
+        Collect {
+            stats: true,
+            ..Collect::default()
+        },
+    );
+    for collect in [plain, stats] {
+        run_guest(JitMode::Off, 60, scale, collect);
+        run_guest(JitMode::Sync, 1, scale, collect);
+        run_guest(JitMode::Sync, 60, scale, collect);
+        run_guest(JitMode::Background, 60, scale, collect);
+    }
 }

@@ -85,11 +85,7 @@ impl Tier1 {
     }
 
     /// Regions were dropped.
-    pub(super) fn count_dropped(
-        &self,
-        gone: impl IntoIterator<Item = Dropped>,
-        why: EndReason,
-    ) {
+    pub(super) fn count_dropped(&self, gone: impl IntoIterator<Item = Dropped>, why: EndReason) {
         let links = match why {
             EndReason::Evicted => Counter::BrokenEviction,
             EndReason::Invalidated => Counter::BrokenInvalidation,
@@ -115,10 +111,12 @@ impl Tier1 {
     /// Guest code changed or went away.
     pub(super) fn count_invalidated(&self, gone: &Retired) {
         self.stats.add(Counter::InvalidateHit, 1);
-        self.stats.add(Counter::InvalidatedBlocks, gone.blocks as u64);
+        self.stats
+            .add(Counter::InvalidatedBlocks, gone.blocks as u64);
         self.stats.add(Counter::Tier0Executions, gone.executions.0);
         self.stats.add(Counter::Tier0Executed, gone.executions.1);
-        self.stats.add(Counter::BrokenInvalidation, gone.block_links);
+        self.stats
+            .add(Counter::BrokenInvalidation, gone.block_links);
         self.count_dropped(gone.units.iter().copied(), EndReason::Invalidated);
     }
 }

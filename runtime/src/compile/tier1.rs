@@ -5,8 +5,8 @@ use crate::cache::tables::{Key, Tables};
 use crate::cache::unit::Unit1;
 use crate::compile::record::Made;
 use crate::compile::region::{self, Region};
-use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockWriteGuard};
 use crate::stats::{self, Collector, Counter, EndReason};
+use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockWriteGuard};
 use crate::vcpu::CpuShared;
 use metaphrase_arm64::arch::state::PC_OFFSET;
 use metaphrase_arm64::translate::Config;
@@ -188,7 +188,8 @@ impl Tier1 {
     /// Capacity of code memory and bytes in use.
     pub fn code_in_use(&self) -> (u64, u64) {
         let m = self.memory.lock();
-        m.as_ref().map_or((0, 0), |m| (m.capacity() as u64, m.in_use() as u64))
+        m.as_ref()
+            .map_or((0, 0), |m| (m.capacity() as u64, m.in_use() as u64))
     }
 
     /// Clears every CPU's jump cache. A CPU may still be inside an old unit, but cannot enter one by an indirect branch any more.

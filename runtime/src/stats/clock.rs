@@ -146,9 +146,18 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         c.to(Phase::Dispatch, &counts, &seen);
-        let sum: u64 = Phase::ALL.iter().map(|p| counts.counters.get(p.counter())).sum();
-        let (whole, sum) = (start.instant.elapsed().as_nanos() as f64, sum as f64 * start.ns_per_tick());
-        assert!(sum > 7e6 && sum <= whole * 1.01 && sum > whole * 0.9, "{sum} of {whole}");
+        let sum: u64 = Phase::ALL
+            .iter()
+            .map(|p| counts.counters.get(p.counter()))
+            .sum();
+        let (whole, sum) = (
+            start.instant.elapsed().as_nanos() as f64,
+            sum as f64 * start.ns_per_tick(),
+        );
+        assert!(
+            sum > 7e6 && sum <= whole * 1.01 && sum > whole * 0.9,
+            "{sum} of {whole}"
+        );
         let exception = counts.counters.get(Counter::TimeException) as f64 * start.ns_per_tick();
         assert!(exception >= 1e6);
     }

@@ -244,9 +244,20 @@ impl Detail {
             // Counters start again at what they are: subtracting is cheaper than writing to pages shared with the parent.
             r.record.executions = executions(r).wrapping_neg();
         }
-        self.regions.retain(|r| r.counter != 0 || r.record.ended.is_none());
-        self.by_id = self.regions.iter().enumerate().map(|(i, r)| (r.record.id, i)).collect();
-        self.by_counter = self.regions.iter().enumerate().map(|(i, r)| (r.counter, i)).collect();
+        self.regions
+            .retain(|r| r.counter != 0 || r.record.ended.is_none());
+        self.by_id = self
+            .regions
+            .iter()
+            .enumerate()
+            .map(|(i, r)| (r.record.id, i))
+            .collect();
+        self.by_counter = self
+            .regions
+            .iter()
+            .enumerate()
+            .map(|(i, r)| (r.counter, i))
+            .collect();
     }
 }
 
@@ -290,7 +301,10 @@ mod tests {
         b.store(9, Ordering::Relaxed);
         d.sampled(std::ptr::from_ref(&a) as usize);
         let r = d.records();
-        assert_eq!((r[0].executions, r[0].samples, r[0].ended), (5, 1, Some((99, EndReason::Evicted))));
+        assert_eq!(
+            (r[0].executions, r[0].samples, r[0].ended),
+            (5, 1, Some((99, EndReason::Evicted)))
+        );
         assert_eq!((r[1].executions, r[1].ended), (9, None));
         d.begin_child();
         b.store(12, Ordering::Relaxed);
@@ -311,7 +325,11 @@ mod tests {
             width = t.push(p, width);
         }
         assert!(t.points.len() <= POINTS_MAX && t.points.len() > POINTS_MAX / 4);
-        let sum: u64 = t.points.iter().map(|p| p.ticks[Phase::Tier1 as usize]).sum();
+        let sum: u64 = t
+            .points
+            .iter()
+            .map(|p| p.ticks[Phase::Tier1 as usize])
+            .sum();
         assert_eq!(sum, 10_000);
         assert_eq!(t.points.last().map(|p| p.at_ns), Some(10_000));
         assert!(t.points.is_sorted_by_key(|p| p.at_ns));

@@ -277,14 +277,21 @@ fn take(c: &Collector, live: Live<'_>) -> Stats {
 
 fn helpers(all: &[&CpuCounts]) -> BTreeMap<String, u64> {
     let calls = |id: &HelperId| -> u64 {
-        all.iter().map(|c| c.helpers[*id as usize].load(Ordering::Relaxed)).sum()
+        all.iter()
+            .map(|c| c.helpers[*id as usize].load(Ordering::Relaxed))
+            .sum()
     };
-    HelperId::ALL.iter().map(|id| (id.info().name.to_string(), calls(id))).collect()
+    HelperId::ALL
+        .iter()
+        .map(|id| (id.info().name.to_string(), calls(id)))
+        .collect()
 }
 
 fn evals(all: &[&CpuCounts]) -> Vec<EvalCount> {
     let calls = |tier: usize, i: usize| -> u64 {
-        all.iter().map(|c| c.evals[tier][i].load(Ordering::Relaxed)).sum()
+        all.iter()
+            .map(|c| c.evals[tier][i].load(Ordering::Relaxed))
+            .sum()
     };
     let mut v: Vec<EvalCount> = (0..EVALS)
         .map(|i| EvalCount {
@@ -345,7 +352,10 @@ mod tests {
 
     #[test]
     fn a_snapshot_has_every_counter_and_comes_back_from_json() {
-        let c = Collector::new(Collect { stats: true, ..Collect::default() });
+        let c = Collector::new(Collect {
+            stats: true,
+            ..Collect::default()
+        });
         c.add(Counter::CompileRegions, 2);
         let cpu = CpuCounts::default();
         cpu.counters.add(Counter::CompileRegions, 1);
@@ -361,7 +371,14 @@ mod tests {
         };
         let s = take(&c, live);
         assert_eq!(s.counters.len(), COUNTERS);
-        assert_eq!((s.get(Counter::CompileRegions), s.get(Counter::QueuePeak), s.get(Counter::JumpHits)), (3, 4, 7));
+        assert_eq!(
+            (
+                s.get(Counter::CompileRegions),
+                s.get(Counter::QueuePeak),
+                s.get(Counter::JumpHits)
+            ),
+            (3, 4, 7)
+        );
         assert_eq!(s.helpers["wait"], 1);
         let text = serde_json::to_string(&s).unwrap();
         assert!(text.starts_with("{\"schema\":\"metaphrase-stats/1\""));
