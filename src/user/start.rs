@@ -104,6 +104,7 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
         options,
         mut paths,
     } = start;
+    enter_root(&paths).map_err(host("the root folder"))?;
     let actions = Actions::inherited();
     let guest_mask = signal::set_raw_mask(u64::MAX);
     let self_exe = File::open("/proc/self/exe")
@@ -166,6 +167,16 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
     let _stack = signal::attach(&thread);
     let code = engine.run(&mut cpu, &mut thread);
     process.exit(code)
+}
+
+/// A current folder outside of the root folder has no name in the guest's world: start at its `/` instead, as chroot(8) does.
+fn enter_root(paths: &Paths) -> std::io::Result<()> {
+    match paths.root() {
+        Some(root) if !std::env::current_dir().is_ok_and(|d| d.starts_with(root)) => {
+            std::env::set_current_dir(root)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The absolute path that /proc/self/exe shows to the guest.

@@ -42,7 +42,6 @@ pub struct Place {
 /// The arena.
 #[derive(Debug)]
 pub struct CodeMemory {
-    memfd: OwnedFd,
     exec: u64,
     write: u64,
     slots: u64,
@@ -88,6 +87,7 @@ fn map(len: usize, prot: i32, flags: i32, fd: i32, at: u64) -> io::Result<u64> {
     Ok(p as u64)
 }
 
+/// A memory file to be mapped twice. Closed as soon as it is: a guest that closes every descriptor cannot hurt us.
 fn memfd(size: usize) -> io::Result<OwnedFd> {
     // SAFETY: plain system calls; the descriptor is owned from here on.
     unsafe {
@@ -95,14 +95,6 @@ fn memfd(size: usize) -> io::Result<OwnedFd> {
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        // Out of the way of the guest's descriptors.
-        let high = libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 1000);
-        let fd = if high >= 0 {
-            libc::close(fd);
-            high
-        } else {
-            fd
-        };
         let fd = OwnedFd::from_raw_fd(fd);
         if libc::ftruncate(fd.as_raw_fd(), size as i64) != 0 {
             return Err(io::Error::last_os_error());
@@ -146,7 +138,6 @@ impl CodeMemory {
         EXEC.store(exec, Ordering::Release);
         SIZE.store(size, Ordering::Release);
         Ok(CodeMemory {
-            memfd: fd,
             exec,
             write,
             slots,
@@ -280,7 +271,6 @@ impl CodeMemory {
         unsafe { libc::munmap(self.write as *mut _, code) };
         self.write = copy;
         map(code, RX, libc::MAP_SHARED, fd.as_raw_fd(), self.exec)?;
-        self.memfd = fd;
         self.shared = false;
         self.foreign = false;
         Ok(())
