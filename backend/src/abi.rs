@@ -57,6 +57,8 @@ pub struct FrameHeader {
     pub region: u64,
     /// Indirect branches answered by the jump cache; counted only by such code.
     pub jump_hits: u64,
+    /// Nonzero: an integer vector operation saturated since the runtime last folded this into the guest's status register.
+    pub saturated: u32,
 }
 
 /// One entry of the per-CPU jump cache. Index of guest pc `p`: `(p >> 2) & (JUMP_ENTRIES - 1)`. Empty: `pc` is [`empty_pc`] of

@@ -21,6 +21,8 @@ use iced_x86::{
 pub enum Loc {
     /// Code of the guest instruction at this address.
     Pc(u64),
+    /// A rounding that must not raise Inexact, for the guest instruction at this address.
+    Round(u64),
     /// A guest memory access.
     Access {
         /// Guest instruction.
@@ -67,10 +69,10 @@ struct Range {
     loc: Loc,
 }
 
-/// A located check: its `test` begins at `start`; the cold block at `cold`.
+/// A located check: its branch is at `branch` (what the allocator put before it must have run); the cold block at `cold`.
 #[derive(Clone, Copy)]
 struct Check {
-    start: u32,
+    branch: u32,
     cold: u32,
 }
 
@@ -97,6 +99,9 @@ pub fn recover(
         pcmap: pc_map(&ranges),
         ..Recovered::default()
     };
+    for r in ranges.iter().filter(|r| matches!(r.loc, Loc::Round(_))) {
+        silence(code, r);
+    }
     let checks = find_checks(code, &ranges)?;
     let mut sites = Vec::new();
     for t in buffer.traps().iter().filter(|t| t.code == GUEST_ACCESS) {
@@ -145,11 +150,35 @@ fn decode(code: &[u8], offset: u32) -> Instruction {
     Decoder::with_ip(64, bytes, offset as u64, DecoderOptions::NONE).decode()
 }
 
+/// Sets "precision mask" in the immediate of the ROUND instructions of a range: CLIF's roundings report Inexact, most guest ones
+/// do not.
+fn silence(code: &mut [u8], r: &Range) {
+    let mut at = r.start;
+    while at < r.end {
+        let i = decode(code, at);
+        at += i.len() as u32;
+        let round = matches!(
+            i.mnemonic(),
+            Mnemonic::Roundss
+                | Mnemonic::Roundsd
+                | Mnemonic::Roundps
+                | Mnemonic::Roundpd
+                | Mnemonic::Vroundss
+                | Mnemonic::Vroundsd
+                | Mnemonic::Vroundps
+                | Mnemonic::Vroundpd
+        );
+        if round {
+            code[at as usize - 1] |= 8;
+        }
+    }
+}
+
 fn pc_map(ranges: &[Range]) -> PcMap {
     let mut m = PcMap::default();
     for r in ranges {
         let pc = match r.loc {
-            Loc::Pc(pc) | Loc::Access { pc, .. } => pc,
+            Loc::Pc(pc) | Loc::Round(pc) | Loc::Access { pc, .. } => pc,
             Loc::Check { .. } => continue,
         };
         if m.ranges.last().is_none_or(|l| l.1 != pc) {
@@ -187,24 +216,39 @@ fn patch_check(code: &mut [u8], r: &Range) -> Result<Check, CompileError> {
     if !matches!(test.mnemonic(), Mnemonic::Test | Mnemonic::Cmp) {
         return Err(bad(code, at, "a check has an unknown form"));
     }
-    let start = at;
-    let branch = at + test.len() as u32;
+    fill_nops(&mut code[at as usize..at as usize + test.len()]);
+    // Moves may stand between the two; they leave the flags alone.
+    let mut branch = at + test.len() as u32;
+    while !decode(code, branch).is_jcc_short_or_near() {
+        let i = decode(code, branch);
+        if changes_flow(&i) {
+            return Err(bad(code, branch, "a check has no branch"));
+        }
+        branch += i.len() as u32;
+    }
     let j = decode(code, branch);
     let end = branch + j.len() as u32;
     match j.code() {
         Code::Je_rel32_64 => {
-            fill_nops(&mut code[start as usize..end as usize]);
+            fill_nops(&mut code[branch as usize..end as usize]);
             let cold = j.near_branch_target() as u32;
-            Ok(Check { start, cold })
+            merge_nops(&mut code[at as usize..end as usize], branch - at, test.len());
+            Ok(Check { branch, cold })
         }
         Code::Jne_rel32_64 => {
             // 0f 85 rel32 -> 90 e9 rel32: both end at the same place.
             let at = branch as usize;
             code[at..at + 2].copy_from_slice(&[0x90, 0xe9]);
-            fill_nops(&mut code[start as usize..at]);
-            Ok(Check { start, cold: end })
+            Ok(Check { branch, cold: end })
         }
         _ => Err(bad(code, branch, "a check has an unknown branch")),
+    }
+}
+
+/// One long NOP instead of two where nothing stands between.
+fn merge_nops(pair: &mut [u8], branch: u32, test: usize) {
+    if branch as usize == test {
+        fill_nops(pair);
     }
 }
 
@@ -242,11 +286,11 @@ fn moves_between(
     let mut moves = Vec::new();
     let first = decode(&code[..body], access);
     let mut at = access + first.len() as u32;
-    if at > check.start {
+    if at > check.branch {
         return Err(bad(code, access, "its check comes first"));
     }
     let mut next = k + 1;
-    while at < check.start {
+    while at < check.branch {
         let i = decode(&code[..body], at);
         let own = sites.get(next).is_some_and(|s| s.0 == at);
         if own {
@@ -271,7 +315,7 @@ fn moves_between(
         }
         at += i.len() as u32;
     }
-    match at == check.start {
+    match at >= check.branch {
         true => Ok(moves),
         false => Err(bad(
             code,

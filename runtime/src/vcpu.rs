@@ -60,10 +60,13 @@ impl Frame {
         }
     }
 
-    /// Adds the sticky bits of an MXCSR value to FPSR. x86's DE has no counterpart while FZ is 0.
+    /// Adds the sticky bits of an MXCSR value, and saturation noted by translated code, to FPSR. x86's DE has no counterpart while FZ is 0.
     pub fn fold(&mut self, mxcsr: u32) {
         // x86: IE 0, DE 1, ZE 2, OE 3, UE 4, PE 5. Arm: IOC 0, DZC 1, OFC 2, UFC 3, IXC 4.
         self.guest.fpsr |= mxcsr & 1 | mxcsr >> 1 & 0x1e;
+        if std::mem::take(&mut self.header.saturated) != 0 {
+            self.guest.fpsr |= metaphrase_ir::arith::simd::QC;
+        }
     }
 
     /// Back to the guest's MXCSR when a helper returns to translated code.
@@ -174,6 +177,7 @@ impl Vcpu {
                 host_mxcsr: 0x1f80,
                 scratch: 0,
                 owner: 0,
+                saturated: 0,
                 region: 0,
                 jump_hits: 0,
             },

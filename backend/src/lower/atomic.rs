@@ -120,6 +120,8 @@ impl Lower<'_> {
         if m.aligned {
             self.check_aligned(addr, m, true);
         }
+        // The access and its pad stand on one side of a branch: slot values must exist before it.
+        self.touch_dirty();
         let done = self.b.create_block();
         self.b.append_block_param(done, types::I32);
         let miss = self.b.ins().icmp(IntCC::NotEqual, addr, mon);

@@ -1,10 +1,218 @@
-//! Scalar floating point.
-use super::Lower;
+//! Scalar floating point on the host's instructions.
+//!
+//! The host's answer is the guest's except where a NaN comes out: which NaN it is follows other rules. So each result is compared
+//! with itself, and the unordered case takes a cold path through `Eval`. Used only while the guest's FP mode is the IEEE default
+//! (see [`crate::abi::MODE_FP`]).
+//!
+//! Known gap: CLIF's FP ops are pure, so a dead one is dropped, or one hoisted, together with its effect on the sticky
+//! exception flags.
+
+use super::{Lower, clif_ty};
 use crate::emit::CompileError;
-use cranelift_codegen::ir;
-use metaphrase_ir::Inst;
+use crate::pcmap::Loc;
+use cranelift_codegen::ir::condcodes::FloatCC;
+use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
+use cranelift_codegen::ir::{self, BlockArg, InstBuilder, types};
+use metaphrase_ir::ops::Round;
+use metaphrase_ir::{Inst, Op, Type, Value};
+
+/// Whether a conversion rounds to nearest (while the mode is the default).
+fn nearest(aux: u32) -> bool {
+    matches!(Round::from_bits(aux), Round::TieEven | Round::Current)
+}
+
 impl Lower<'_> {
-    pub(super) fn fp_op(&mut self, _inst: &Inst) -> Result<Option<ir::Value>, CompileError> {
-        Ok(None)
+    /// `None`: not inlined here.
+    pub(super) fn fp_op(&mut self, inst: &Inst) -> Result<Option<ir::Value>, CompileError> {
+        match inst.op {
+            Op::FNeg | Op::FAbs => {
+                let a = self.val(inst.args[0])?;
+                let i = self.b.ins();
+                return Ok(Some(match inst.op {
+                    Op::FNeg => i.fneg(a),
+                    _ => i.fabs(a),
+                }));
+            }
+            _ if !self.fp_inline => return Ok(None),
+            Op::FMulAdd if !self.caps.fma => return Ok(None),
+            _ => {}
+        }
+        let arg = |n: usize| match inst.args[n] {
+            Value::NONE => Ok(self.state),
+            v => self.val(v),
+        };
+        Ok(match inst.op {
+            Op::FAdd | Op::FSub | Op::FMul | Op::FMulX | Op::FDiv | Op::FSqrt | Op::FMulAdd
+            | Op::FMax | Op::FMaxNm | Op::FMin | Op::FMinNm => {
+                let (a, b, c) = (arg(0)?, arg(1)?, arg(2)?);
+                let r = self.fp_arith(inst.op, a, b, c);
+                Some(self.fix_nan(inst, r)?)
+            }
+            Op::FRint => {
+                let a = arg(0)?;
+                self.fp_round(inst.aux, a)
+            }
+            Op::FCvt => {
+                let a = arg(0)?;
+                match (self.b.func.dfg.value_type(a), inst.ty) {
+                    (types::F32, Type::F64) => Some(self.b.ins().fpromote(types::F64, a)),
+                    (types::F64, Type::F32) => Some(self.b.ins().fdemote(types::F32, a)),
+                    _ => None,
+                }
+            }
+            Op::FToInt if inst.imm == 0 => {
+                let a = arg(0)?;
+                self.fp_to_int(inst, a)
+            }
+            Op::IntToF if inst.imm <= 64 && nearest(inst.aux) => {
+                let a = arg(0)?;
+                Some(self.int_to_fp(inst, a))
+            }
+            _ => None,
+        })
+    }
+
+    /// The host's instruction for an arithmetic op, on scalars or vectors (unused operands are ignored).
+    pub(super) fn fp_arith(
+        &mut self,
+        op: Op,
+        a: ir::Value,
+        b: ir::Value,
+        c: ir::Value,
+    ) -> ir::Value {
+        let i = self.b.ins();
+        match op {
+            Op::FAdd => i.fadd(a, b),
+            Op::FSub => i.fsub(a, b),
+            Op::FMul | Op::FMulX => i.fmul(a, b),
+            Op::FDiv => i.fdiv(a, b),
+            Op::FSqrt => i.sqrt(a),
+            Op::FMax | Op::FMaxNm => i.fmax(a, b),
+            Op::FMin | Op::FMinNm => i.fmin(a, b),
+            // a + b * c.
+            _ => i.fma(b, c, a),
+        }
+    }
+
+    /// `r`, or what `Eval` says if it is (or has a lane that is) a NaN.
+    pub(super) fn fix_nan(
+        &mut self,
+        inst: &Inst,
+        r: ir::Value,
+    ) -> Result<ir::Value, CompileError> {
+        let ty = self.b.func.dfg.value_type(r);
+        let nan = self.b.ins().fcmp(FloatCC::Unordered, r, r);
+        if ty.is_vector() {
+            let r = self.cast(types::I8X16, r);
+            return self.fix_if_any(inst, nan, r);
+        }
+        self.fix_if(inst, nan, r)
+    }
+
+    /// `r`, or what `Eval` says if any bit of the vector `mask` is set.
+    pub(super) fn fix_if_any(
+        &mut self,
+        inst: &Inst,
+        mask: ir::Value,
+        r: ir::Value,
+    ) -> Result<ir::Value, CompileError> {
+        let mask = self.cast(types::I8X16, mask);
+        let any = self.b.ins().vany_true(mask);
+        self.fix_if(inst, any, r)
+    }
+
+    /// `r`, or what `Eval` says if `cond`.
+    pub(super) fn fix_if(
+        &mut self,
+        inst: &Inst,
+        cond: ir::Value,
+        r: ir::Value,
+    ) -> Result<ir::Value, CompileError> {
+        let ty = self.b.func.dfg.value_type(r);
+        self.flush_pad();
+        let (cold, cont) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(cold);
+        self.b.append_block_param(cont, ty);
+        self.b
+            .ins()
+            .brif(cond, cold, &[], cont, &[BlockArg::Value(r)]);
+        self.b.seal_block(cold);
+        self.b.switch_to_block(cold);
+        let v = self.eval(inst, true)?;
+        self.b.ins().jump(cont, &[BlockArg::Value(v)]);
+        self.b.seal_block(cont);
+        self.b.switch_to_block(cont);
+        Ok(self.b.block_params(cont)[0])
+    }
+
+    /// Rounds to integral, on a scalar or a vector. Only FRINTX (which raises Inexact) has no host instruction that can be told
+    /// from the silent forms, so it stays with `Eval`.
+    pub(super) fn fp_round(&mut self, aux: u32, a: ir::Value) -> Option<ir::Value> {
+        if !self.caps.sse41 || aux & Round::EXACT != 0 {
+            return None;
+        }
+        let pc = self.pc;
+        self.flush_pad();
+        self.set_loc(Loc::Round(pc));
+        let i = self.b.ins();
+        let r = match Round::from_bits(aux) {
+            Round::TieEven | Round::Current => Some(i.nearest(a)),
+            Round::PosInf => Some(i.ceil(a)),
+            Round::NegInf => Some(i.floor(a)),
+            Round::Zero => Some(i.trunc(a)),
+            Round::TieAway | Round::Odd => None,
+        };
+        self.set_loc(Loc::Pc(pc));
+        r
+    }
+
+    fn fp_to_int(&mut self, inst: &Inst, a: ir::Value) -> Option<ir::Value> {
+        let ty = clif_ty(inst.ty);
+        let a = match Round::from_bits(inst.aux) {
+            Round::Zero => a,
+            // Rounded with Inexact raised, as the conversion itself would have.
+            Round::TieEven | Round::Current => self.b.ins().nearest(a),
+            Round::PosInf => self.b.ins().ceil(a),
+            Round::NegInf => self.b.ins().floor(a),
+            Round::TieAway | Round::Odd => return None,
+        };
+        let i = self.b.ins();
+        Some(match inst.aux & Round::SIGNED {
+            0 => i.fcvt_to_uint_sat(ty, a),
+            _ => i.fcvt_to_sint_sat(ty, a),
+        })
+    }
+
+    pub(super) fn int_to_fp(&mut self, inst: &Inst, a: ir::Value) -> ir::Value {
+        let ty = clif_ty(inst.ty);
+        let signed = inst.aux & Round::SIGNED != 0;
+        let r = match (signed, self.b.func.dfg.value_type(a)) {
+            (true, _) => self.b.ins().fcvt_from_sint(ty, a),
+            (false, types::I32) => {
+                let w = self.b.ins().uextend(types::I64, a);
+                self.b.ins().fcvt_from_sint(ty, w)
+            }
+            _ => self.b.ins().fcvt_from_uint(ty, a),
+        };
+        if inst.imm == 0 {
+            return r;
+        }
+        // A power of two: exact.
+        let scale = self.power_of_two(ty, -(inst.imm as i32));
+        self.b.ins().fmul(r, scale)
+    }
+
+    /// 2 to the power of `n` (a normal number).
+    pub(super) fn power_of_two(&mut self, ty: ir::Type, n: i32) -> ir::Value {
+        match ty {
+            types::F32 => {
+                let bits = ((127 + n) as u32) << 23;
+                self.b.ins().f32const(Ieee32::with_bits(bits))
+            }
+            _ => {
+                let bits = ((1023 + n) as u64) << 52;
+                self.b.ins().f64const(Ieee64::with_bits(bits))
+            }
+        }
     }
 }
