@@ -19,9 +19,19 @@ pub const CODE_ALIGN: u32 = 64;
 /// More instructions than this are refused with [`CompileError::Limit`].
 const MAX_INSTS: usize = 60_000;
 
+/// How guest addresses reach memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum MemoryModel {
+    /// Guest address = host address; faults are host signals.
+    #[default]
+    Direct,
+}
+
 /// How to compile.
 #[derive(Clone, Copy, Debug)]
 pub struct CompileOpts {
+    /// How guest addresses reach memory.
+    pub memory: MemoryModel,
     /// Emit landing pads, so that faults in guest accesses find exact state.
     pub pads: bool,
     /// Let accesses between which nothing becomes dirty share a pad.
@@ -40,6 +50,7 @@ pub struct CompileOpts {
 impl Default for CompileOpts {
     fn default() -> Self {
         CompileOpts {
+            memory: MemoryModel::Direct,
             pads: true,
             group_pads: true,
             poll: true,

@@ -232,7 +232,11 @@ fn patch_check(code: &mut [u8], r: &Range) -> Result<Check, CompileError> {
         Code::Je_rel32_64 => {
             fill_nops(&mut code[branch as usize..end as usize]);
             let cold = j.near_branch_target() as u32;
-            merge_nops(&mut code[at as usize..end as usize], branch - at, test.len());
+            merge_nops(
+                &mut code[at as usize..end as usize],
+                branch - at,
+                test.len(),
+            );
             Ok(Check { branch, cold })
         }
         Code::Jne_rel32_64 => {

@@ -6,7 +6,9 @@ mod harness;
 use harness::{Bench, Outcome, machine};
 use metaphrase_backend::emit::CompileOpts;
 use metaphrase_ir::arith::{self, FpEnv};
-use metaphrase_ir::ops::{AuxFmt, Effects, Op, Round, VBinKind, VRedKind, VShiftKind, VTernKind, VUnKind};
+use metaphrase_ir::ops::{
+    AuxFmt, Effects, Op, Round, VBinKind, VRedKind, VShiftKind, VTernKind, VUnKind,
+};
 use metaphrase_ir::ops_vector::HI;
 use metaphrase_ir::testing::TEST_SLOTS;
 use metaphrase_ir::{Builder, Dest, Exit, Shape, Slot, Type, Unit, Value};
@@ -40,7 +42,13 @@ fn unit_of(op: Op, ty: Type, aux: u32, args: &[Type], imm: u64) -> Unit {
         _ => b.vscalar(Shape::D1, r),
     };
     b.set(slot("v3"), r);
-    b.finish(4, Exit::Goto { dest: Dest::Pc(0x2000), call: false });
+    b.finish(
+        4,
+        Exit::Goto {
+            dest: Dest::Pc(0x2000),
+            call: false,
+        },
+    );
     unit
 }
 
@@ -57,13 +65,35 @@ impl Numbers {
     /// A vector whose lanes of some size are edge cases.
     fn vector(&mut self) -> u128 {
         const F32: [u64; 14] = [
-            0, 0x8000_0000, 0x3f80_0000, 0xbf80_0000, 0x7f80_0000, 0xff80_0000, 0x7fc0_0000, 0x7fa0_1234, 0xffc1_2345,
-            0x0000_0001, 0x4f00_0000, 0xcf00_0000, 0x4b00_0001, 0x3effffff,
+            0,
+            0x8000_0000,
+            0x3f80_0000,
+            0xbf80_0000,
+            0x7f80_0000,
+            0xff80_0000,
+            0x7fc0_0000,
+            0x7fa0_1234,
+            0xffc1_2345,
+            0x0000_0001,
+            0x4f00_0000,
+            0xcf00_0000,
+            0x4b00_0001,
+            0x3effffff,
         ];
         const F64: [u64; 13] = [
-            0, 1 << 63, 0x3ff0_0000_0000_0000, 0xbfe0_0000_0000_0000, 0x7ff0_0000_0000_0000, 0xfff0_0000_0000_0000,
-            0x7ff8_0000_0000_0000, 0x7ff4_0000_0000_1234, 0xfff8_0000_0001_0000, 1, 0x43e0_0000_0000_0000,
-            0xc1e0_0000_0020_0000, 0x4330_0000_0000_0001,
+            0,
+            1 << 63,
+            0x3ff0_0000_0000_0000,
+            0xbfe0_0000_0000_0000,
+            0x7ff0_0000_0000_0000,
+            0xfff0_0000_0000_0000,
+            0x7ff8_0000_0000_0000,
+            0x7ff4_0000_0000_1234,
+            0xfff8_0000_0001_0000,
+            1,
+            0x43e0_0000_0000_0000,
+            0xc1e0_0000_0020_0000,
+            0x4330_0000_0000_0001,
         ];
         const INT: [u64; 8] = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff];
         let style = self.next() % 7;
@@ -79,10 +109,11 @@ impl Numbers {
             let r = self.next();
             let pick = |t: &[u64]| t[(r >> 8) as usize % t.len()];
             let x = match style {
-                0 | 5 if r % 4 != 0 => pick(&F64),
-                1 | 2 if r % 4 != 0 => pick(&F32),
-                3 | 4 if r % 2 == 0 => pick(&INT),
-                6 => (f32::from_bits(0x3f80_0000 | (r as u32 & 0x7f_ffff)) * 100.0 - 150.0).to_bits() as u64,
+                0 | 5 if r & 3 != 0 => pick(&F64),
+                1 | 2 if r & 3 != 0 => pick(&F32),
+                3 | 4 if r & 1 == 0 => pick(&INT),
+                6 => (f32::from_bits(0x3f80_0000 | (r as u32 & 0x7f_ffff)) * 100.0 - 150.0)
+                    .to_bits() as u64,
                 _ => r,
             };
             v | (x as u128 & ((1 << step) - 1)) << (i * step)
@@ -105,7 +136,9 @@ fn check(bench: &mut Bench, unit: &Unit, rounds: u32, qc: bool) -> Option<String
         }
         let mut want = m.clone();
         want.fp = FpEnv::default();
-        let ran = catch_unwind(AssertUnwindSafe(|| metaphrase_ir::testing::interpret(unit, &mut want, 9)));
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            metaphrase_ir::testing::interpret(unit, &mut want, 9)
+        }));
         if ran.is_err() {
             return None;
         }
@@ -127,7 +160,10 @@ fn check(bench: &mut Bench, unit: &Unit, rounds: u32, qc: bool) -> Option<String
 }
 
 fn report(failures: BTreeMap<String, String>) {
-    let text: String = failures.iter().map(|(k, v)| format!("{k}: {v}\n")).collect();
+    let text: String = failures
+        .iter()
+        .map(|(k, v)| format!("{k}: {v}\n"))
+        .collect();
     assert!(failures.is_empty(), "{} differ\n{text}", failures.len());
 }
 
@@ -162,14 +198,24 @@ fn vector_forms() -> Vec<(String, Op, u32, usize, Vec<u64>)> {
             add(k.name(), Op::VTern, k.aux(s), 3, vec![0], false);
         }
         for &k in VShiftKind::ALL {
-            let left = matches!(k.name(), "shl" | "sli" | "sqshl" | "uqshl" | "sqshlu" | "sshll" | "ushll");
+            let left = matches!(
+                k.name(),
+                "shl" | "sli" | "sqshl" | "uqshl" | "sqshlu" | "sshll" | "ushll"
+            );
             let convert = k.effects().contains(Effects::FPENV);
             let imms = match (left, convert) {
                 (_, true) => vec![0, 1, bits / 2, bits],
                 (true, _) => vec![0, 1, bits / 2, bits - 1],
                 _ => vec![1, bits / 2, bits],
             };
-            add(k.name(), Op::VShift, k.aux(s), 2, imms, k.name().ends_with("ll"));
+            add(
+                k.name(),
+                Op::VShift,
+                k.aux(s),
+                2,
+                imms,
+                k.name().ends_with("ll"),
+            );
         }
         for &k in VRedKind::ALL {
             add(k.name(), Op::VRed, k.aux(s), 1, vec![0], false);
@@ -210,12 +256,20 @@ fn every_scalar_op() {
     quiet(|| {
         for &op in Op::ALL {
             let info = op.info();
-            let skip = Effects::LOAD | Effects::STORE | Effects::STATE | Effects::READ_SLOT | Effects::WRITE_SLOT;
-            if info.effects.intersects(skip) || matches!(op, Op::VUn | Op::VBin | Op::VTern | Op::VShift | Op::VRed) {
+            let skip = Effects::LOAD
+                | Effects::STORE
+                | Effects::STATE
+                | Effects::READ_SLOT
+                | Effects::WRITE_SLOT;
+            if info.effects.intersects(skip)
+                || matches!(op, Op::VUn | Op::VBin | Op::VTern | Op::VShift | Op::VRed)
+            {
                 continue;
             }
             let auxes: Vec<u32> = match info.aux {
-                AuxFmt::Round => (0..6).flat_map(|r| [r, r | Round::SIGNED, r | Round::EXACT]).collect(),
+                AuxFmt::Round => (0..6)
+                    .flat_map(|r| [r, r | Round::SIGNED, r | Round::EXACT])
+                    .collect(),
                 AuxFmt::IntCond => (0..10).collect(),
                 AuxFmt::Shape => (0..11).collect(),
                 AuxFmt::None => vec![0],
@@ -225,15 +279,19 @@ fn every_scalar_op() {
                 for imm in [0, 1, 8, 16, 31, 32] {
                     for ty in TYPES {
                         for tuple in 0..5usize.pow(info.args as u32) {
-                            let args: Vec<Type> =
-                                (0..info.args as u32).map(|i| TYPES[tuple / 5usize.pow(i) % 5]).collect();
+                            let args: Vec<Type> = (0..info.args as u32)
+                                .map(|i| TYPES[tuple / 5usize.pow(i) % 5])
+                                .collect();
                             let unit = unit_of(op, ty, aux, &args, imm);
                             if !metaphrase_ir::verify::violations(&unit).is_empty() {
                                 continue;
                             }
                             done += 1;
                             if let Some(e) = check(&mut bench, &unit, 60, false) {
-                                failures.insert(format!("{} {ty:?} {args:?} aux {aux} imm {imm}", info.name), e);
+                                failures.insert(
+                                    format!("{} {ty:?} {args:?} aux {aux} imm {imm}", info.name),
+                                    e,
+                                );
                             }
                         }
                     }

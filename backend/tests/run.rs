@@ -118,7 +118,7 @@ fn random_integer_units() {
 
 #[test]
 fn random_units_of_every_op() {
-    random(Mix::Anything, CompileOpts::default(), 5000, 1);
+    random(Mix::Anything, CompileOpts::default(), 1500, 1);
 }
 
 #[test]

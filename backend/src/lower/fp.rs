@@ -42,8 +42,17 @@ impl Lower<'_> {
             v => self.val(v),
         };
         Ok(match inst.op {
-            Op::FAdd | Op::FSub | Op::FMul | Op::FMulX | Op::FDiv | Op::FSqrt | Op::FMulAdd
-            | Op::FMax | Op::FMaxNm | Op::FMin | Op::FMinNm => {
+            Op::FAdd
+            | Op::FSub
+            | Op::FMul
+            | Op::FMulX
+            | Op::FDiv
+            | Op::FSqrt
+            | Op::FMulAdd
+            | Op::FMax
+            | Op::FMaxNm
+            | Op::FMin
+            | Op::FMinNm => {
                 let (a, b, c) = (arg(0)?, arg(1)?, arg(2)?);
                 let r = self.fp_arith(inst.op, a, b, c);
                 Some(self.fix_nan(inst, r)?)
@@ -95,11 +104,7 @@ impl Lower<'_> {
     }
 
     /// `r`, or what `Eval` says if it is (or has a lane that is) a NaN.
-    pub(super) fn fix_nan(
-        &mut self,
-        inst: &Inst,
-        r: ir::Value,
-    ) -> Result<ir::Value, CompileError> {
+    pub(super) fn fix_nan(&mut self, inst: &Inst, r: ir::Value) -> Result<ir::Value, CompileError> {
         let ty = self.b.func.dfg.value_type(r);
         let nan = self.b.ins().fcmp(FloatCC::Unordered, r, r);
         if ty.is_vector() {

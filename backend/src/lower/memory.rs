@@ -11,7 +11,7 @@
 
 use super::{Lower, clif_ty};
 use crate::abi::{EXIT_FAULT, FAULT_ALIGNMENT, FrameHeader};
-use crate::emit::CompileError;
+use crate::emit::{CompileError, MemoryModel};
 use crate::pcmap::Loc;
 use cranelift_codegen::ir::{self, AtomicRmwOp, InstBuilder, types};
 use metaphrase_ir::inst::MemInfo;
@@ -19,16 +19,10 @@ use metaphrase_ir::ops::Fence;
 use metaphrase_ir::{Inst, Op, Order, Type};
 use std::mem::offset_of;
 
-/// How guest addresses reach memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum MemoryModel {
-    /// Guest address = host address; faults are host signals.
-    Direct,
-}
-
 impl Lower<'_> {
     /// Marks the next instruction as a guest access of the pending pad.
     pub(super) fn begin_access(&mut self) {
+        let MemoryModel::Direct = self.opts.memory;
         let loc = Loc::Access {
             pc: self.pc,
             pad: self.pads,
@@ -174,7 +168,7 @@ impl Lower<'_> {
             return r;
         }
         if ty == Type::V128 {
-            return self.to_vector(r);
+            return self.scalar_vector(r);
         }
         match (have, want) {
             (types::I32, types::I64) => self.b.ins().uextend(want, r),
@@ -185,17 +179,17 @@ impl Lower<'_> {
     }
 
     /// A scalar in lane 0, zero above.
-    pub(super) fn to_vector(&mut self, r: ir::Value) -> ir::Value {
+    pub(super) fn scalar_vector(&mut self, r: ir::Value) -> ir::Value {
         let have = self.b.func.dfg.value_type(r);
         let v = match have {
             types::I8 | types::I16 => {
                 let w = self.b.ins().uextend(types::I32, r);
-                self.b.ins().scalar_to_vector(types::I32X4, w)
+                self.b.ins().scalar_scalar_vector(types::I32X4, w)
             }
-            types::I32 => self.b.ins().scalar_to_vector(types::I32X4, r),
-            types::F32 => self.b.ins().scalar_to_vector(types::F32X4, r),
-            types::F64 => self.b.ins().scalar_to_vector(types::F64X2, r),
-            _ => self.b.ins().scalar_to_vector(types::I64X2, r),
+            types::I32 => self.b.ins().scalar_scalar_vector(types::I32X4, r),
+            types::F32 => self.b.ins().scalar_scalar_vector(types::F32X4, r),
+            types::F64 => self.b.ins().scalar_scalar_vector(types::F64X2, r),
+            _ => self.b.ins().scalar_scalar_vector(types::I64X2, r),
         };
         self.cast(types::I8X16, v)
     }

@@ -3,6 +3,8 @@
 //!
 //! One machine runs at a time (the window is one piece of the address space): a lock sees to it.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use metaphrase_backend::abi::*;
 use metaphrase_backend::emit::{CODE_ALIGN, CompileError, CompileOpts, CompiledUnit, Compiler};
 use metaphrase_backend::stubs::Stubs;

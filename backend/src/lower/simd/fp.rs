@@ -32,7 +32,7 @@ impl Lower<'_> {
     /// A result of [`Self::operand_fp`]'s type as a vector value.
     fn result_fp(&mut self, s: Shape, r: ir::Value) -> ir::Value {
         if !self.b.func.dfg.value_type(r).is_vector() {
-            return self.to_vector(r);
+            return self.scalar_vector(r);
         }
         self.fit(s, r)
     }
@@ -335,7 +335,7 @@ impl Lower<'_> {
         let first = f(self, x);
         let to = self.b.func.dfg.value_type(first);
         let out = to.by(128 / to.bits()).unwrap_or(types::I64X2);
-        let r = self.to_vector(first);
+        let r = self.scalar_vector(first);
         let mut r = self.cast(out, r);
         for n in 1..s.lanes() as u8 {
             let x = self.b.ins().extractlane(v, n);

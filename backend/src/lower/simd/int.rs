@@ -190,10 +190,7 @@ impl Lower<'_> {
         let even = self.b.ins().imul(x, y);
         let low = self.splat(1, 0xff);
         let even = self.b.ins().band(even, low);
-        let (xo, yo) = (
-            self.b.ins().ushr_imm_u(x, 8),
-            self.b.ins().ushr_imm_u(y, 8),
-        );
+        let (xo, yo) = (self.b.ins().ushr_imm_u(x, 8), self.b.ins().ushr_imm_u(y, 8));
         let odd = self.b.ins().imul(xo, yo);
         let odd = self.b.ins().ishl_imm_u(odd, 8);
         let r = self.b.ins().bor(even, odd);

@@ -57,13 +57,17 @@ impl Lower<'_> {
             Op::VScalar => Ok(Some(self.scalar(s, a))),
             Op::VZeroHi => Ok(Some(self.zero_high(a))),
             Op::VPair => {
-                let lo = self.b.ins().scalar_to_vector(types::I64X2, a);
+                let lo = self.b.ins().scalar_scalar_vector(types::I64X2, a);
                 let v = self.b.ins().insertlane(lo, b, 1);
                 Ok(Some(self.bytes(v)))
             }
             Op::VShuffle => {
                 let mask = self.unit.consts.get(inst.imm as usize).copied();
-                Ok(Some(self.byte_shuffle(a, b, mask.unwrap_or(0).to_le_bytes())))
+                Ok(Some(self.byte_shuffle(
+                    a,
+                    b,
+                    mask.unwrap_or(0).to_le_bytes(),
+                )))
             }
             Op::VTbl => Ok(Some(self.table_lookup(inst, a, b, c))),
             Op::VUn => {
@@ -110,7 +114,7 @@ impl Lower<'_> {
     fn zero_high(&mut self, v: ir::Value) -> ir::Value {
         let d = self.cast(types::F64X2, v);
         let low = self.b.ins().extractlane(d, 0);
-        let r = self.b.ins().scalar_to_vector(types::F64X2, low);
+        let r = self.b.ins().scalar_scalar_vector(types::F64X2, low);
         self.bytes(r)
     }
 
@@ -192,7 +196,7 @@ impl Lower<'_> {
             Some((x, _)) => x,
             None => x,
         };
-        let r = self.to_vector(v);
+        let r = self.scalar_vector(v);
         if s.lane_bits() < have && self.b.func.dfg.value_type(v).bits() == have {
             return self.fit(s, r);
         }
@@ -207,13 +211,15 @@ impl Lower<'_> {
         }
         // A lane of another vector, as the by-element forms have it: one shuffle.
         let source = self.unit.inst(inst.args[0]);
-        if matches!(source.op, Op::VLane) && source.shape().lane_log2() == log2 {
-            if let Some(Some(v)) = self.vals.get(source.args[0].0 as usize).copied() {
-                let at = (source.imm as u8) << log2;
-                let mask = std::array::from_fn(|i| at + (i as u8 & ((1 << log2) - 1)));
-                let r = self.byte_shuffle(v, v, mask);
-                return Some(self.fit(s, r));
-            }
+        let from = self.vals.get(source.args[0].0 as usize).copied().flatten();
+        if let Some(v) = from
+            && source.op == Op::VLane
+            && source.shape().lane_log2() == log2
+        {
+            let at = (source.imm as u8) << log2;
+            let mask = std::array::from_fn(|i| at + (i as u8 & ((1 << log2) - 1)));
+            let r = self.byte_shuffle(v, v, mask);
+            return Some(self.fit(s, r));
         }
         let (x, ty) = self.lane_value(log2, x)?;
         let v = self.b.ins().splat(ty, x);

@@ -31,9 +31,10 @@ impl Lower<'_> {
             (true, false) if !zero => self.shuffle(a, a, mask),
             (true, false) => self.pick(a, mask.map(|m| if m < 16 { m } else { ZERO })),
             (false, true) if !zero => self.shuffle(b, b, mask.map(|m| m - 16)),
-            (false, true) => {
-                self.pick(b, mask.map(|m| if m < 32 { m.wrapping_sub(16) } else { ZERO }))
-            }
+            (false, true) => self.pick(
+                b,
+                mask.map(|m| if m < 32 { m.wrapping_sub(16) } else { ZERO }),
+            ),
         }
     }
 
