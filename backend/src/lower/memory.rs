@@ -184,12 +184,12 @@ impl Lower<'_> {
         let v = match have {
             types::I8 | types::I16 => {
                 let w = self.b.ins().uextend(types::I32, r);
-                self.b.ins().scalar_scalar_vector(types::I32X4, w)
+                self.b.ins().scalar_to_vector(types::I32X4, w)
             }
-            types::I32 => self.b.ins().scalar_scalar_vector(types::I32X4, r),
-            types::F32 => self.b.ins().scalar_scalar_vector(types::F32X4, r),
-            types::F64 => self.b.ins().scalar_scalar_vector(types::F64X2, r),
-            _ => self.b.ins().scalar_scalar_vector(types::I64X2, r),
+            types::I32 => self.b.ins().scalar_to_vector(types::I32X4, r),
+            types::F32 => self.b.ins().scalar_to_vector(types::F32X4, r),
+            types::F64 => self.b.ins().scalar_to_vector(types::F64X2, r),
+            _ => self.b.ins().scalar_to_vector(types::I64X2, r),
         };
         self.cast(types::I8X16, v)
     }

@@ -57,7 +57,7 @@ impl Lower<'_> {
             Op::VScalar => Ok(Some(self.scalar(s, a))),
             Op::VZeroHi => Ok(Some(self.zero_high(a))),
             Op::VPair => {
-                let lo = self.b.ins().scalar_scalar_vector(types::I64X2, a);
+                let lo = self.b.ins().scalar_to_vector(types::I64X2, a);
                 let v = self.b.ins().insertlane(lo, b, 1);
                 Ok(Some(self.bytes(v)))
             }
@@ -114,7 +114,7 @@ impl Lower<'_> {
     fn zero_high(&mut self, v: ir::Value) -> ir::Value {
         let d = self.cast(types::F64X2, v);
         let low = self.b.ins().extractlane(d, 0);
-        let r = self.b.ins().scalar_scalar_vector(types::F64X2, low);
+        let r = self.b.ins().scalar_to_vector(types::F64X2, low);
         self.bytes(r)
     }
 
