@@ -7,6 +7,7 @@
 mod harness;
 mod opt;
 mod run;
+mod translate;
 mod verify;
 
 /// THE list of kinds: `folder: runner`. A folder that is not listed fails [`every_folder_has_a_runner`].
@@ -21,6 +22,8 @@ kinds! {
     verify: crate::verify::runner;
     opt: crate::opt::runner;
     run: crate::run::runner;
+    translate: crate::translate::translate;
+    decode: crate::translate::decode;
 }
 
 #[test]

@@ -81,9 +81,20 @@ fn compare_zero(t: &mut Ctx<'_>, sf: u32, imm19: u32, rt: u32, c: IntCond) -> Fl
 
 fn test_bit(t: &mut Ctx<'_>, bit: u32, imm14: u32, rt: u32, c: IntCond) -> Flow {
     let sf = bit >> 5;
-    let (v, mask, zero) = (t.r(sf, rt), t.imm(sf, 1 << bit), t.imm(sf, 0));
-    let v = t.b.and(v, mask);
-    let c = t.b.icmp(c, v, zero);
+    let (v, zero) = (t.r(sf, rt), t.imm(sf, 0));
+    let c = if bit & 31 == 31 {
+        // The sign bit.
+        let sign = if c == IntCond::Eq {
+            IntCond::Sge
+        } else {
+            IntCond::Slt
+        };
+        t.b.icmp(sign, v, zero)
+    } else {
+        let mask = t.imm(sf, 1 << bit);
+        let v = t.b.and(v, mask);
+        t.b.icmp(c, v, zero)
+    };
     branch(t, c, sext(imm14, 14))
 }
 

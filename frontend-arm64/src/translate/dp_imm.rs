@@ -102,12 +102,10 @@ pub fn translate(t: &mut Ctx<'_>, i: DpImm) -> Flow {
         }
         DpImm::Addg { .. } | DpImm::Subg { .. } => return t.unimplemented(),
         DpImm::Movn { sf, hw, imm16, rd } => {
-            let v = t.imm(sf, !(u64::from(imm16) << (16 * hw)));
-            t.set_r(rd, v);
+            set_constant(t, sf, rd, !(u64::from(imm16) << (16 * hw)));
         }
         DpImm::Movz { sf, hw, imm16, rd } => {
-            let v = t.imm(sf, u64::from(imm16) << (16 * hw));
-            t.set_r(rd, v);
+            set_constant(t, sf, rd, u64::from(imm16) << (16 * hw));
         }
         DpImm::Movk { sf, hw, imm16, rd } => {
             let old = t.r(sf, rd);
@@ -135,6 +133,12 @@ pub fn translate(t: &mut Ctx<'_>, i: DpImm) -> Flow {
 fn min_max(t: &mut Ctx<'_>, keep_first: IntCond, sf: u32, imm: u64, rn: u32, rd: u32) {
     let (a, k) = (t.r(sf, rn), t.imm(sf, imm));
     t.min_max(keep_first, rd, a, k);
+}
+
+/// Rd = a constant, cut to 32 bits if `sf` is 0.
+fn set_constant(t: &mut Ctx<'_>, sf: u32, rd: u32, v: u64) {
+    let v = t.b.i64(if sf != 0 { v } else { v & 0xffff_ffff });
+    t.set_x(rd, v);
 }
 
 /// The row's predicate has refused reserved combinations.

@@ -99,10 +99,10 @@ pub fn translate(t: &mut Ctx<'_>, i: DpReg) -> Flow {
             rn,
             rd,
         } => {
-            let (a, m) = logical_args(t, sf, rn, rm, shift, imm6);
             let v = if rn == rm && imm6 == 0 {
-                a
+                t.r(sf, rn)
             } else {
+                let (a, m) = logical_args(t, sf, rn, rm, shift, imm6);
                 t.b.and(a, m)
             };
             set_logical_flags(t, rd, v);

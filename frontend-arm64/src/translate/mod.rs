@@ -103,7 +103,6 @@ pub fn translate_block(
             if at != pc {
                 break next(at);
             }
-            t.b.mark(at);
             break Exit::Trap {
                 kind: TrapKind::FetchFault,
                 pc: at,
