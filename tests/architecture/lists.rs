@@ -1,0 +1,142 @@
+//! What the rules allow: the arrows, and each exception with its reason. An entry that no file needs any more is itself a failure, so the
+//! lists stay as short as the truth.
+
+/// One of our crates: its folder, the name in code, and which of ours its sources may name.
+pub struct Crate {
+    pub folder: &'static str,
+    pub name: &'static str,
+    pub may_name: &'static [&'static str],
+}
+
+/// THE arrows.
+pub const CRATES: &[Crate] = &[
+    Crate {
+        folder: "ir",
+        name: "metaphrase_ir",
+        may_name: &[],
+    },
+    Crate {
+        folder: "frontend-arm64",
+        name: "metaphrase_arm64",
+        may_name: &["metaphrase_ir"],
+    },
+    Crate {
+        folder: "backend",
+        name: "metaphrase_backend",
+        may_name: &["metaphrase_ir"],
+    },
+    Crate {
+        folder: "runtime",
+        name: "metaphrase_runtime",
+        may_name: &["metaphrase_ir", "metaphrase_arm64", "metaphrase_backend"],
+    },
+    // The product sees the guest's registers and CPU features (`metaphrase_arm64::arch`), which are contracts; see ARCH_ONLY.
+    Crate {
+        folder: "",
+        name: "metaphrase",
+        may_name: &["metaphrase_runtime", "metaphrase_arm64"],
+    },
+];
+
+/// Of this crate, the product's sources may name only this module.
+pub const ARCH_ONLY: &str = "metaphrase_arm64::arch";
+
+/// Product files that show every stage side by side, and so may name every crate.
+pub const SHOWS_ALL_STAGES: &[&str] = &[];
+
+/// What lies at the top of the repository.
+pub const TOP_LEVEL: &[&str] = &[
+    ".cargo",
+    ".ci",
+    ".gitignore",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "backend",
+    "benches",
+    "docs",
+    "frontend-arm64",
+    "fuzz",
+    "ir",
+    "runtime",
+    "src",
+    "tests",
+];
+
+/// Files that may hold `unsafe`, each with what it needs it for.
+pub const UNSAFE: &[(&str, &str)] = &[
+    (
+        "ir/src/arith/crypto/x86.rs",
+        "the host's AES and SHA instructions",
+    ),
+    ("backend/tests/harness/mod.rs", "enters the code under test"),
+    (
+        "runtime/src/helpers.rs",
+        "called from generated code with its frame",
+    ),
+    (
+        "runtime/src/interp.rs",
+        "registers are offsets from the frame pointer",
+    ),
+    ("runtime/src/stats.rs", "counters of other CPUs"),
+    ("runtime/src/stats/clock.rs", "the time-stamp counter"),
+    ("runtime/src/stats/snapshot.rs", "counters of other CPUs"),
+    ("runtime/src/stats/detail.rs", "counters of other CPUs"),
+    (
+        "runtime/src/cache/block.rs",
+        "links between blocks are addresses",
+    ),
+    (
+        "runtime/src/cache/unit.rs",
+        "chain slots are written by address",
+    ),
+    ("runtime/src/cache/code_memory.rs", "maps executable memory"),
+    (
+        "runtime/src/engine.rs",
+        "enters generated code; cached addresses of blocks",
+    ),
+    ("runtime/src/signal.rs", "host signal handlers"),
+    (
+        "runtime/src/vcpu.rs",
+        "MXCSR; another thread empties a jump cache",
+    ),
+    ("runtime/src/mem/access.rs", "guest memory by host address"),
+    (
+        "runtime/src/compile/tier1.rs",
+        "relocations; addresses of published code",
+    ),
+    ("runtime/tests/bare.rs", "loads a guest by hand"),
+    ("src/main.rs", "C's main"),
+    ("src/cli/run.rs", "C's argument list; execve"),
+    ("src/user/abi/mod.rs", "structures as bytes"),
+    ("src/user/fd.rs", "calls on raw descriptors"),
+    ("src/user/host.rs", "interruptible host calls"),
+    ("src/user/limits.rs", "host limits"),
+    ("src/user/memory.rs", "maps guest memory"),
+    ("src/user/procfs.rs", "host calls"),
+    ("src/user/signal.rs", "host signals"),
+    ("src/user/stack.rs", "writes the initial stack"),
+    ("src/user/start.rs", "host state before the guest starts"),
+    ("src/user/task.rs", "host threads"),
+    ("src/user/thread.rs", "host threads"),
+    ("src/user/uaccess.rs", "guest memory by address, guarded"),
+    ("src/user/vfork.rs", "a child on its parent's memory"),
+    ("src/user/syscall/exec.rs", "execve"),
+    ("src/user/syscall/fs.rs", "host calls"),
+    ("src/user/syscall/ipc.rs", "host calls"),
+    ("src/user/syscall/misc.rs", "host calls"),
+    ("src/user/syscall/net.rs", "host calls"),
+    ("src/user/syscall/signal.rs", "host calls"),
+    ("src/user/syscall/task.rs", "host calls"),
+];
+
+/// Most lines of a source file.
+pub const LONGEST: usize = 800;
+
+/// Longer files: flat tables of one kind of row.
+pub const LONG: &[(&str, &str)] = &[(
+    "backend/src/bytecode/build.rs",
+    "one match arm per op of the bytecode",
+)];
