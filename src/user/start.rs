@@ -141,7 +141,7 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
         secure: unsafe { libc::getauxval(libc::AT_SECURE) } != 0,
     };
     let stack = stack::build(range, &contents).map_err(map)?;
-    show_in_proc(&stack, &execfn);
+    show_in_proc(&stack, &execfn, &exe);
     signal::install_process_handlers().map_err(host("signal handlers"))?;
     let engine = Arc::new(Engine::new(options.engine.clone()).map_err(host("the translator"))?);
     let mut cpu = Vcpu::new();
@@ -209,8 +209,10 @@ struct MmMap {
 
 /// Makes the host's /proc show the guest: name, arguments, environment and auxiliary vector, for this process and for others that look.
 /// Where the kernel refuses, only the look in `ps` suffers.
-fn show_in_proc(s: &stack::Stack, execfn: &[u8]) {
-    let base = execfn.rsplit(|b| *b == b'/').next().unwrap_or(execfn);
+fn show_in_proc(s: &stack::Stack, execfn: &[u8], exe: &[u8]) {
+    // fexecve: the file's own name, as Linux since 6.14.
+    let named = if execfn.starts_with(b"/dev/fd/") { exe } else { execfn };
+    let base = named.rsplit(|b| *b == b'/').next().unwrap_or(named);
     let mut comm = [0u8; 16];
     let n = base.len().min(15);
     comm[..n].copy_from_slice(&base[..n]);
@@ -221,7 +223,7 @@ fn show_in_proc(s: &stack::Stack, execfn: &[u8]) {
         let code = run as *const () as u64;
         let m = MmMap {
             start_code: code,
-            end_code: code,
+            end_code: code + 1,
             start_data: code,
             end_data: code,
             start_brk: brk,
