@@ -211,7 +211,11 @@ struct MmMap {
 /// Where the kernel refuses, only the look in `ps` suffers.
 fn show_in_proc(s: &stack::Stack, execfn: &[u8], exe: &[u8]) {
     // fexecve: the file's own name, as Linux since 6.14.
-    let named = if execfn.starts_with(b"/dev/fd/") { exe } else { execfn };
+    let named = if execfn.starts_with(b"/dev/fd/") {
+        exe
+    } else {
+        execfn
+    };
     let base = named.rsplit(|b| *b == b'/').next().unwrap_or(named);
     let mut comm = [0u8; 16];
     let n = base.len().min(15);
