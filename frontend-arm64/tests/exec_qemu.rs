@@ -119,13 +119,13 @@ fn explained(row: &Row, w: u32, ours: &Regs, theirs: &Regs, lse2: bool) -> bool 
         // A fault of an instruction with several accesses, or in the middle of one: what was transferred before it is not
         // architectural. Base and general registers still are.
         ("LoadStore" | "LoadStoreSimd", _) if ours.signo == SIGSEGV => {
-            // QEMU strips the tag of the address (TCR_EL1.TBI0); we do not. And it may store to the code area.
-            let harness = ours.addr >> 56 != 0 || ours.addr.wrapping_sub(CODE) < CODE_BYTES;
+            // QEMU strips the tag of the address (TCR_EL1.TBI0); we do not.
+            let tagged = ours.addr >> 56 != 0;
             // An address that x86-64 cannot have: its kernel does not say which it was.
             let no_address = ours.addr >> 47 != 0 && theirs.addr == 0;
             let same = (ours.signo, ours.pc, ours.sp, ours.x)
                 == (theirs.signo, theirs.pc, theirs.sp, theirs.x);
-            harness || (same && (no_address || ours.addr == theirs.addr))
+            tagged || (same && (no_address || ours.addr == theirs.addr))
         }
         _ => false,
     }

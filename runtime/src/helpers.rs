@@ -4,6 +4,7 @@
 //! MXCSR as they found it when called from translated code.
 
 use crate::vcpu::Frame;
+use metaphrase_arm64::arch::sysreg;
 use metaphrase_backend::abi::Builtin;
 use metaphrase_ir::helper::HelperId;
 use metaphrase_ir::{FlagsKind, Inst, Op, Type, Value, arith, flags};
@@ -61,13 +62,20 @@ pub fn table() -> Vec<u64> {
 
 extern "C" fn sys_read(state: *mut u8, key: u64, _: u64, _: u64, _: u64) -> u64 {
     called(state, HelperId::SysRead);
-    const CNTVCT: u64 = 3 << 14 | 3 << 11 | 14 << 7 | 2;
-    const CNTFRQ: u64 = 3 << 14 | 3 << 11 | 14 << 7;
-    match key {
-        CNTVCT => counter(),
-        CNTFRQ => COUNTER_HZ,
+    match key as u16 {
+        sysreg::CNTVCT_EL0 => counter(),
+        sysreg::CNTFRQ_EL0 => COUNTER_HZ,
+        sysreg::RNDR | sysreg::RNDRRS => random(),
         _ => 0,
     }
+}
+
+/// 64 random bits of the host.
+fn random() -> u64 {
+    let mut r = 0u64;
+    // SAFETY: writes at most the 8 bytes of a local. Up to 256 bytes come whole once the host is up.
+    unsafe { libc::getrandom((&raw mut r).cast(), 8, 0) };
+    r
 }
 
 /// Frequency of the virtual counter: nanoseconds.

@@ -13,7 +13,7 @@ use super::signal::{self, Actions};
 use super::stack::{self, Contents};
 use super::strace::Tracer;
 use super::task::{Process, Thread};
-use super::{cpu, elf, fd, vdso};
+use super::{elf, fd, vdso};
 use metaphrase_runtime::engine::Engine;
 use metaphrase_runtime::vcpu::Vcpu;
 use std::fs::File;
@@ -129,6 +129,7 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
     let range = stack::reserve(&mem, elf.executable_stack()).map_err(map)?;
     let loaded = load(&mem, &mut paths, elf)?;
     let vdso = vdso::map(&mem).map_err(map)?;
+    let feats = options.engine.feats;
     let contents = Contents {
         execfn: &execfn,
         argv: &program.argv,
@@ -136,7 +137,7 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
         image: loaded.image,
         interp_base: loaded.interp.map_or(0, |i| i.bias),
         vdso,
-        hwcaps: cpu::hwcaps(options.engine.feats),
+        hwcaps: (feats.hwcap(0), feats.hwcap(1)),
         // SAFETY: asks only.
         secure: unsafe { libc::getauxval(libc::AT_SECURE) } != 0,
     };

@@ -20,6 +20,7 @@
 #define CODE_BYTES (16u << 20)
 #define DATA 0x2000000000ull
 #define DATA_BYTES 65536u
+#define PAGE 65536u /* at least the page size */
 #define BRK 0xd4200000u
 
 struct group { uint64_t at; uint32_t words, count, memory, pad; uint32_t word[4]; };
@@ -121,8 +122,11 @@ static void *map(uint64_t at, size_t bytes, int prot)
 static void place(const uint32_t *words, uint32_t n)
 {
     uint32_t *code = (uint32_t *)group.at;
+    void *page = (void *)(group.at & ~(uint64_t)(PAGE - 1));
+    mprotect(page, PAGE, PROT_READ | PROT_WRITE);
     for (uint32_t i = 0; i < n; i++)
         code[i] = words ? words[i] : BRK;
+    mprotect(page, PAGE, PROT_READ | PROT_EXEC);
     __builtin___clear_cache((char *)code, (char *)(code + n));
 }
 
@@ -136,9 +140,10 @@ int main(void)
     const int signals[] = { SIGTRAP, SIGILL, SIGSEGV, SIGBUS };
     for (int i = 0; i < 4; i++)
         sigaction(signals[i], &sa, NULL);
-    uint32_t *code = map(CODE, CODE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC);
+    uint32_t *code = map(CODE, CODE_BYTES, PROT_READ | PROT_WRITE);
     for (uint32_t i = 0; i < CODE_BYTES / 4; i++)
         code[i] = BRK;
+    mprotect(code, CODE_BYTES, PROT_READ | PROT_EXEC);
     map(DATA, DATA_BYTES, PROT_READ | PROT_WRITE);
     while (fread(&group, sizeof group, 1, stdin) == 1) {
         ins = calloc(group.count, sizeof *ins);
