@@ -543,6 +543,14 @@ impl Engine {
         stats::snapshot(&self.tier1, &self.config)
     }
 
+    /// Opens the jitdump file in a folder; [`crate::debug::jitdump::finish`] completes it.
+    pub fn open_jitdump(&self, folder: &std::path::Path) -> std::io::Result<()> {
+        if let Some(mut d) = self.tier1.stats.detail() {
+            d.jitdump = Some(crate::debug::jitdump::open(folder)?);
+        }
+        Ok(())
+    }
+
     /// What is collected, for the perf map and jitdump.
     pub fn collector(&self) -> &Collector {
         &self.tier1.stats

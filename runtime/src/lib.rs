@@ -5,6 +5,7 @@
 
 pub mod cache;
 pub mod compile;
+pub mod debug;
 pub mod engine;
 pub mod env;
 pub mod helpers;

@@ -91,7 +91,7 @@ impl Block0 {
     pub fn executions(&self, threshold: u32) -> u32 {
         match self.heat.load(Ordering::Relaxed) {
             // No longer counted: it has been hot.
-            COLD => threshold,
+            h if h > i32::MAX / 2 => threshold,
             h => threshold.saturating_sub(h.max(0) as u32),
         }
     }

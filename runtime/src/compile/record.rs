@@ -76,10 +76,15 @@ impl Tier1 {
             false => 0,
         };
         let code = self.stats.collect.code.then(|| c.code.as_slice().into());
+        let pcs = match self.stats.collect.code {
+            true => c.pcmap.ranges.clone(),
+            false => Vec::new(),
+        };
         d.published(stats::Region {
             record,
             counter,
             code,
+            pcs,
             monotonic_ns: stats::monotonic_ns(),
         });
     }

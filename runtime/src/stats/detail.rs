@@ -2,6 +2,7 @@
 //! translated, and what the sampling thread saw.
 
 use super::clock::Phase;
+use crate::debug::jitdump::JitDump;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,6 +71,8 @@ pub struct Region {
     pub counter: usize,
     /// A copy of the code, for jitdump.
     pub code: Option<Box<[u8]>>,
+    /// Host offset and guest address of each stretch of it, for jitdump.
+    pub pcs: Vec<(u32, u64)>,
     /// CLOCK_MONOTONIC at publication, nanoseconds.
     pub monotonic_ns: u64,
 }
@@ -180,6 +183,8 @@ pub struct Detail {
     pub(super) timeline: Timeline,
     pub(super) width: u64,
     pub(super) sampler_runs: bool,
+    /// The open jitdump.
+    pub(crate) jitdump: Option<JitDump>,
 }
 
 impl Detail {
@@ -234,6 +239,7 @@ impl Detail {
     /// In a forked child: what the parent did is not ours, but its regions are still there.
     pub(super) fn begin_child(&mut self) {
         self.sampler_runs = false;
+        self.jitdump = self.jitdump.take().and_then(|j| j.for_child());
         self.timeline = Timeline::default();
         self.width = 0;
         self.tier0 = Distinct::default();
