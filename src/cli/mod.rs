@@ -2,7 +2,9 @@
 //!
 //! `metaphrase PROGRAM ARGS` with a path (how binfmt_misc starts us) is `metaphrase run PROGRAM ARGS`.
 
+pub mod explain;
 pub mod run;
+pub mod stats;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -15,6 +17,8 @@ metaphrase runs AArch64 (64-bit ARM) Linux programs on x86-64.
 
   metaphrase run [OPTIONS] PROGRAM [ARGS...]   run a program (see metaphrase run --help)
   metaphrase PATH/TO/PROGRAM [ARGS...]         the same, without options
+  metaphrase stats FILE [--html OUT]           show what `run --stats=FILE` wrote (see metaphrase stats --help)
+  metaphrase explain PROGRAM --at SYMBOL|PC    show what becomes of guest code (see metaphrase explain --help)
   metaphrase --version
 ";
 
@@ -33,6 +37,8 @@ pub fn main(argv: Args, envp: Args) -> i32 {
     match first.as_slice() {
         _ if first.contains(&b'/') || run::started_by_binfmt() => run::bare(argv, envp),
         b"run" => run::from_command_line(argv.into_iter().skip(1).collect(), envp),
+        b"stats" => stats::main(argv.into_iter().skip(1).collect()),
+        b"explain" => explain::main(argv.into_iter().skip(1).collect()),
         b"--version" | b"-V" => {
             println!("metaphrase {}", env!("CARGO_PKG_VERSION"));
             0

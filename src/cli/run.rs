@@ -202,6 +202,7 @@ pub fn as_child(argv: Args, envp: Args) -> i32 {
         complain(e);
         return BAD_USAGE;
     }
+    options.child = true;
     // SAFETY: the parent left it open for us.
     let file = unsafe { File::from_raw_fd(fd) };
     run(

@@ -55,14 +55,18 @@ pub fn main(argv: Args) -> i32 {
             return 1;
         }
     };
-    let out = m.get_one::<PathBuf>("html").filter(|o| o.as_os_str() != "-");
+    let out = m
+        .get_one::<PathBuf>("html")
+        .filter(|o| o.as_os_str() != "-");
     let body = match m.contains_id("html") {
         true => html::page(&s),
         false => text::full(&s, top),
     };
     let written = match out {
         Some(path) => std::fs::write(path, body).map_err(|e| format!("{}: {e}", path.display())),
-        None => std::io::stdout().write_all(body.as_bytes()).map_err(|e| format!("standard output: {e}")),
+        None => std::io::stdout()
+            .write_all(body.as_bytes())
+            .map_err(|e| format!("standard output: {e}")),
     };
     match written {
         Ok(()) => 0,

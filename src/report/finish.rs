@@ -38,7 +38,10 @@ pub fn write(engine: &Engine, wanted: &Wanted, about: About) {
         let r = engine.collector().detail();
         let records = r.map(|d| d.records()).unwrap_or_default();
         let path = perf_map::path(std::process::id());
-        say(&path, perf_map::write(&path, &records, |pc| symbols.name(pc)));
+        say(
+            &path,
+            perf_map::write(&path, &records, |pc| symbols.name(pc)),
+        );
     }
     if let Some(mut d) = engine.collector().detail()
         && let Some(path) = jitdump::path_of(&d)

@@ -76,15 +76,30 @@ fn section(out: &mut String, x: &Section, timeline: &Timeline) {
 fn chart(out: &mut String, c: &Chart, timeline: &Timeline) {
     match c {
         Chart::Shares(parts) => {
-            let parts: Vec<_> = parts.iter().enumerate().map(|(i, p)| (p.0, p.1, i)).collect();
+            let parts: Vec<_> = parts
+                .iter()
+                .enumerate()
+                .map(|(i, p)| (p.0, p.1, i))
+                .collect();
             out.push_str(&svg::shares(&parts, "shares of the time of CPU threads"));
             out.push_str(&svg::legend(&parts));
         }
         Chart::Phases => phases(out, timeline),
         Chart::Occupancy if timeline.points.len() > 1 => {
-            let p = timeline.points.iter().map(|p| (p.at_ns, vec![p.code_bytes, p.regions, p.queue]));
-            let names = [("code memory in use", 3, true), ("live regions", 4, false), ("compile queue", 1, false)];
-            out.push_str(&svg::lines(&p.collect::<Vec<_>>(), &names, "code memory over time"));
+            let p = timeline
+                .points
+                .iter()
+                .map(|p| (p.at_ns, vec![p.code_bytes, p.regions, p.queue]));
+            let names = [
+                ("code memory in use", 3, true),
+                ("live regions", 4, false),
+                ("compile queue", 1, false),
+            ];
+            out.push_str(&svg::lines(
+                &p.collect::<Vec<_>>(),
+                &names,
+                "code memory over time",
+            ));
         }
         Chart::Occupancy => {}
         Chart::Bars(rows) => out.push_str(&svg::bars(rows, "samples by region")),
@@ -96,11 +111,30 @@ fn phases(out: &mut String, timeline: &Timeline) {
     if timeline.points.len() < 2 {
         return;
     }
-    let shown = [Phase::Tier1, Phase::Tier0, Phase::Dispatch, Phase::Translate, Phase::Bytecode, Phase::Compile, Phase::Exception];
+    let shown = [
+        Phase::Tier1,
+        Phase::Tier0,
+        Phase::Dispatch,
+        Phase::Translate,
+        Phase::Bytecode,
+        Phase::Compile,
+        Phase::Exception,
+    ];
     let values = |t: &[u64]| shown.iter().map(|&p| t[p as usize]).collect::<Vec<_>>();
-    let points: Vec<_> = timeline.points.iter().map(|p| (p.at_ns, values(&p.ticks))).collect();
-    let names: Vec<_> = shown.iter().map(|&p| (sections::phase_title(p), p as usize)).collect();
-    out.push_str(&svg::stacked(&points, &names, "what running CPU threads did over time"));
+    let points: Vec<_> = timeline
+        .points
+        .iter()
+        .map(|p| (p.at_ns, values(&p.ticks)))
+        .collect();
+    let names: Vec<_> = shown
+        .iter()
+        .map(|&p| (sections::phase_title(p), p as usize))
+        .collect();
+    out.push_str(&svg::stacked(
+        &points,
+        &names,
+        "what running CPU threads did over time",
+    ));
     let sums = shown.iter().enumerate().map(|(k, &p)| {
         let n = points.iter().map(|x| x.1[k]).sum();
         (sections::phase_title(p), n, p as usize)

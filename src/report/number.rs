@@ -70,9 +70,27 @@ mod tests {
 
     #[test]
     fn people_can_read_them() {
-        assert_eq!([count(0), count(999), count(1000), count(1_234_567)], ["0", "999", "1 000", "1 234 567"]);
-        assert_eq!([time(999), time(1_500), time(12_345_678), time(99_960_000), time(2_000_000_000)], ["999 ns", "1.50 us", "12.3 ms", "100 ms", "2.00 s"]);
-        assert_eq!([bytes(1023), bytes(1536), bytes(64 << 20)], ["1023 B", "1.50 KiB", "64.0 MiB"]);
-        assert_eq!([percent(1, 3), percent(1, 0), ratio(7, 2), ratio(1, 0)], ["33.3 %", "-", "3.50", "-"]);
+        assert_eq!(
+            [count(0), count(999), count(1000), count(1_234_567)],
+            ["0", "999", "1 000", "1 234 567"]
+        );
+        assert_eq!(
+            [
+                time(999),
+                time(1_500),
+                time(12_345_678),
+                time(99_960_000),
+                time(2_000_000_000)
+            ],
+            ["999 ns", "1.50 us", "12.3 ms", "100 ms", "2.00 s"]
+        );
+        assert_eq!(
+            [bytes(1023), bytes(1536), bytes(64 << 20)],
+            ["1023 B", "1.50 KiB", "64.0 MiB"]
+        );
+        assert_eq!(
+            [percent(1, 3), percent(1, 0), ratio(7, 2), ratio(1, 0)],
+            ["33.3 %", "-", "3.50", "-"]
+        );
     }
 }

@@ -110,10 +110,22 @@ fn overview(s: &Stats) -> Section {
     o.fact("wall time", time(s.time.wall_ns));
     let cpu = s.time.user_ns + s.time.system_ns;
     let kernel = percent(s.time.system_ns, cpu);
-    o.fact("CPU time", format!("{} ({kernel} in the kernel)", time(cpu)));
+    o.fact(
+        "CPU time",
+        format!("{} ({kernel} in the kernel)", time(cpu)),
+    );
     o.fact("largest resident set", bytes(s.time.max_rss));
     let c = &s.config;
-    o.fact("tier 1", format!("{}, threshold {}, {} thread(s), code memory {}", c.jit, c.threshold, c.threads, bytes(c.cache_size)));
+    o.fact(
+        "tier 1",
+        format!(
+            "{}, threshold {}, {} thread(s), code memory {}",
+            c.jit,
+            c.threshold,
+            c.threads,
+            bytes(c.cache_size)
+        ),
+    );
     o.fact("metaphrase", &s.version);
     o
 }
@@ -145,9 +157,15 @@ fn time_split(s: &Stats) -> Section {
     };
     for p in Phase::ALL {
         let ns = s.phase_ns(p);
-        t.rows.push(vec![phase_title(p).into(), time(ns), percent(ns, total)]);
+        t.rows
+            .push(vec![phase_title(p).into(), time(ns), percent(ns, total)]);
     }
-    o.charts.push(Chart::Shares(Phase::ALL.iter().map(|&p| (phase_title(p), s.phase_ns(p))).collect()));
+    o.charts.push(Chart::Shares(
+        Phase::ALL
+            .iter()
+            .map(|&p| (phase_title(p), s.phase_ns(p)))
+            .collect(),
+    ));
     let stages = [
         ("choose, decode, translate", Counter::StageRegion),
         ("optimise IR", Counter::StageOptimise),
@@ -168,11 +186,22 @@ fn time_split(s: &Stats) -> Section {
 }
 
 fn tiers(s: &Stats) -> Section {
-    let mut o = Section::new("tiers", "Tiers", "Tier 0 interprets; tier 1 is compiled code. Over time: what a sample every millisecond saw, without threads in system calls.");
+    let mut o = Section::new(
+        "tiers",
+        "Tiers",
+        "Tier 0 interprets; tier 1 is compiled code. Over time: what a sample every millisecond saw, without threads in system calls.",
+    );
     o.charts.push(Chart::Phases);
     let (t0, t1) = (s.phase_ns(Phase::Tier0), s.phase_ns(Phase::Tier1));
     let mut t = Table {
-        columns: columns(&["<tier", "time", "share", "entered by dispatcher", "executions", "guest instructions"]),
+        columns: columns(&[
+            "<tier",
+            "time",
+            "share",
+            "entered by dispatcher",
+            "executions",
+            "guest instructions",
+        ]),
         ..Table::default()
     };
     t.rows.push(vec![
@@ -199,7 +228,16 @@ fn translation(s: &Stats) -> Section {
     let g = |c| s.get(c);
     let mut o = Section::new("translation", "Translation and expansion", "");
     let mut t = Table {
-        columns: columns(&["<tier", "units", "guest instructions", "distinct", "repeated", "bytes made", "bytes per guest byte", "time per instruction"]),
+        columns: columns(&[
+            "<tier",
+            "units",
+            "guest instructions",
+            "distinct",
+            "repeated",
+            "bytes made",
+            "bytes per guest byte",
+            "time per instruction",
+        ]),
         ..Table::default()
     };
     let row = |name: &str, units, insns: Counter, distinct: Counter, made: Counter, ns: u64| {
@@ -216,17 +254,60 @@ fn translation(s: &Stats) -> Section {
         ]
     };
     let t0 = s.phase_ns(Phase::Translate) + s.phase_ns(Phase::Bytecode);
-    let t1 = [Counter::StageRegion, Counter::StageOptimise, Counter::StageBackend, Counter::StagePublish];
+    let t1 = [
+        Counter::StageRegion,
+        Counter::StageOptimise,
+        Counter::StageBackend,
+        Counter::StagePublish,
+    ];
     let t1 = t1.iter().map(|&c| g(c)).sum();
-    t.rows.push(row("0: bytecode", Counter::Tier0Blocks, Counter::Tier0Insns, Counter::Tier0Distinct, Counter::Tier0Bytes, t0));
-    t.rows.push(row("1: host code", Counter::CompileRegions, Counter::CompileInsns, Counter::CompileDistinct, Counter::CompileBytes, t1));
+    t.rows.push(row(
+        "0: bytecode",
+        Counter::Tier0Blocks,
+        Counter::Tier0Insns,
+        Counter::Tier0Distinct,
+        Counter::Tier0Bytes,
+        t0,
+    ));
+    t.rows.push(row(
+        "1: host code",
+        Counter::CompileRegions,
+        Counter::CompileInsns,
+        Counter::CompileDistinct,
+        Counter::CompileBytes,
+        t1,
+    ));
     o.tables.push(t);
     let (before, after) = (g(Counter::CompileOps), g(Counter::CompileOpsKept));
-    o.fact("IR operations", format!("{} before optimisation, {} after ({})", count(before), count(after), percent(after, before)));
-    o.fact("entries per region", ratio(g(Counter::CompileEntries), g(Counter::CompileRegions)));
-    o.fact("regions rebuilt with more entries", count(g(Counter::CompileRebuilds)));
-    o.fact("memory accesses with a landing pad", format!("{} ({} needed a thunk)", count(g(Counter::CompileFaultSites)), count(g(Counter::CompileThunks))));
-    o.fact("operations that call Eval on the hot path", count(g(Counter::CompileEvals)));
+    o.fact(
+        "IR operations",
+        format!(
+            "{} before optimisation, {} after ({})",
+            count(before),
+            count(after),
+            percent(after, before)
+        ),
+    );
+    o.fact(
+        "entries per region",
+        ratio(g(Counter::CompileEntries), g(Counter::CompileRegions)),
+    );
+    o.fact(
+        "regions rebuilt with more entries",
+        count(g(Counter::CompileRebuilds)),
+    );
+    o.fact(
+        "memory accesses with a landing pad",
+        format!(
+            "{} ({} needed a thunk)",
+            count(g(Counter::CompileFaultSites)),
+            count(g(Counter::CompileThunks))
+        ),
+    );
+    o.fact(
+        "operations that call Eval on the hot path",
+        count(g(Counter::CompileEvals)),
+    );
     o
 }
 
@@ -234,14 +315,41 @@ fn queue(s: &Stats) -> Section {
     let g = |c| s.get(c);
     let mut o = Section::new("queue", "Compile queue", "");
     let taken = g(Counter::Queued).saturating_sub(s.cache.queued);
-    o.fact("hot blocks queued", format!("{} ({} still waiting at the end)", count(g(Counter::Queued)), s.cache.queued));
+    o.fact(
+        "hot blocks queued",
+        format!(
+            "{} ({} still waiting at the end)",
+            count(g(Counter::Queued)),
+            s.cache.queued
+        ),
+    );
     o.fact("longest queue", count(g(Counter::QueuePeak)));
-    let mean = if taken == 0 { "-".into() } else { time(g(Counter::QueueWait) / taken) };
-    o.fact("wait", format!("{mean} on average, {} at most", time(g(Counter::QueueWaitPeak))));
+    let mean = if taken == 0 {
+        "-".into()
+    } else {
+        time(g(Counter::QueueWait) / taken)
+    };
+    o.fact(
+        "wait",
+        format!(
+            "{mean} on average, {} at most",
+            time(g(Counter::QueueWaitPeak))
+        ),
+    );
     o.fact("compiled", count(g(Counter::CompileRegions)));
-    o.fact("served by another region meanwhile", count(g(Counter::CompileNotNeeded)));
-    let lost = [Counter::CompileFailed, Counter::CompileNoRoom, Counter::CompileStale];
-    let lost: Vec<String> = lost.iter().map(|&c| format!("{} {}", count(g(c)), c.info().name)).collect();
+    o.fact(
+        "served by another region meanwhile",
+        count(g(Counter::CompileNotNeeded)),
+    );
+    let lost = [
+        Counter::CompileFailed,
+        Counter::CompileNoRoom,
+        Counter::CompileStale,
+    ];
+    let lost: Vec<String> = lost
+        .iter()
+        .map(|&c| format!("{} {}", count(g(c)), c.info().name))
+        .collect();
     o.fact("not published", lost.join(", "));
     o
 }
@@ -264,12 +372,32 @@ fn lookups(s: &Stats) -> Section {
         ("by the inline jump cache", g(Counter::JumpHits)),
         ("by the dispatcher", g(Counter::Tier1Runs)),
     ] {
-        t.rows.push(vec![name.into(), count(n), percent(n, entries)]);
+        t.rows
+            .push(vec![name.into(), count(n), percent(n, entries)]);
     }
-    let rate = |hit: u64, miss: u64| format!("{} ({} of {})", percent(hit, hit + miss), count(hit), count(hit + miss));
-    o.fact("jump cache hits", rate(g(Counter::JumpHits), g(Counter::JumpMisses)));
-    o.fact("dispatcher block cache hits", rate(g(Counter::BlockHits), g(Counter::BlockMisses)));
-    o.fact("shared table hits after that", rate(g(Counter::TableHits), g(Counter::BlockMisses) - g(Counter::TableHits).min(g(Counter::BlockMisses))));
+    let rate = |hit: u64, miss: u64| {
+        format!(
+            "{} ({} of {})",
+            percent(hit, hit + miss),
+            count(hit),
+            count(hit + miss)
+        )
+    };
+    o.fact(
+        "jump cache hits",
+        rate(g(Counter::JumpHits), g(Counter::JumpMisses)),
+    );
+    o.fact(
+        "dispatcher block cache hits",
+        rate(g(Counter::BlockHits), g(Counter::BlockMisses)),
+    );
+    o.fact(
+        "shared table hits after that",
+        rate(
+            g(Counter::TableHits),
+            g(Counter::BlockMisses) - g(Counter::TableHits).min(g(Counter::BlockMisses)),
+        ),
+    );
     let mut links = Table {
         columns: columns(&["<links", "number"]),
         ..Table::default()
@@ -288,11 +416,19 @@ fn lookups(s: &Stats) -> Section {
         columns: columns(&["<control came back to the dispatcher because", "times"]),
         ..Table::default()
     };
-    let reasons = Counter::ALL.iter().filter(|c| c.info().name.starts_with("exit."));
+    let reasons = Counter::ALL
+        .iter()
+        .filter(|c| c.info().name.starts_with("exit."));
     let reasons = reasons.chain(&[Counter::JumpMisses, Counter::Tier0Indirect]);
-    let mut rows: Vec<_> = reasons.map(|&c| (g(c), c.info().doc)).filter(|r| r.0 > 0).collect();
+    let mut rows: Vec<_> = reasons
+        .map(|&c| (g(c), c.info().doc))
+        .filter(|r| r.0 > 0)
+        .collect();
     rows.sort_by_key(|r| std::cmp::Reverse(r.0));
-    left.rows = rows.into_iter().map(|(n, doc)| vec![doc.into(), count(n)]).collect();
+    left.rows = rows
+        .into_iter()
+        .map(|(n, doc)| vec![doc.into(), count(n)])
+        .collect();
     o.tables = vec![t, links, left];
     o
 }
@@ -301,12 +437,52 @@ fn cache(s: &Stats) -> Section {
     let g = |c| s.get(c);
     let mut o = Section::new("cache", "Code memory", "");
     o.charts.push(Chart::Occupancy);
-    o.fact("in use at the end", format!("{} of {} ({})", bytes(s.cache.in_use), bytes(s.cache.capacity), percent(s.cache.in_use, s.cache.capacity)));
-    o.fact("live at the end", format!("{} regions, {} blocks", count(s.cache.regions), count(s.cache.blocks)));
-    o.fact("evicted", format!("{} segments, {} regions, {}", count(g(Counter::Evictions)), count(g(Counter::EvictedRegions)), bytes(g(Counter::EvictedBytes))));
-    let asked = format!("{} by IC IVAU, {} by mapping calls", count(g(Counter::InvalidateIc)), count(g(Counter::InvalidateMap)));
-    o.fact("invalidations", format!("{asked}; {} found a translation", count(g(Counter::InvalidateHit))));
-    o.fact("invalidated", format!("{} blocks, {} regions", count(g(Counter::InvalidatedBlocks)), count(g(Counter::InvalidatedRegions))));
+    o.fact(
+        "in use at the end",
+        format!(
+            "{} of {} ({})",
+            bytes(s.cache.in_use),
+            bytes(s.cache.capacity),
+            percent(s.cache.in_use, s.cache.capacity)
+        ),
+    );
+    o.fact(
+        "live at the end",
+        format!(
+            "{} regions, {} blocks",
+            count(s.cache.regions),
+            count(s.cache.blocks)
+        ),
+    );
+    o.fact(
+        "evicted",
+        format!(
+            "{} segments, {} regions, {}",
+            count(g(Counter::Evictions)),
+            count(g(Counter::EvictedRegions)),
+            bytes(g(Counter::EvictedBytes))
+        ),
+    );
+    let asked = format!(
+        "{} by IC IVAU, {} by mapping calls",
+        count(g(Counter::InvalidateIc)),
+        count(g(Counter::InvalidateMap))
+    );
+    o.fact(
+        "invalidations",
+        format!(
+            "{asked}; {} found a translation",
+            count(g(Counter::InvalidateHit))
+        ),
+    );
+    o.fact(
+        "invalidated",
+        format!(
+            "{} blocks, {} regions",
+            count(g(Counter::InvalidatedBlocks)),
+            count(g(Counter::InvalidatedRegions))
+        ),
+    );
     o
 }
 
@@ -325,7 +501,12 @@ fn regions(s: &Stats, top: usize) -> Section {
     order.sort_by_key(|r| std::cmp::Reverse((r.samples, r.executions, r.guest_insns)));
     let samples: u64 = s.regions.iter().map(|r| r.samples).sum();
     let bar = |r: &&RegionRecord| (format!("{} {}", address(r.pc), place(&r.symbol)), r.samples);
-    let bars: Vec<_> = order.iter().take(12).filter(|r| r.samples > 0).map(bar).collect();
+    let bars: Vec<_> = order
+        .iter()
+        .take(12)
+        .filter(|r| r.samples > 0)
+        .map(bar)
+        .collect();
     if !bars.is_empty() {
         o.charts.push(Chart::Bars(bars));
     }
@@ -342,12 +523,24 @@ fn regions(s: &Stats, top: usize) -> Section {
             ratio(r.host_bytes, 4 * r.guest_insns as u64),
             time(r.compile_ns),
             r.rebuilds.to_string(),
-            r.ended.map_or(String::new(), |e| format!("{:?}", e.1).to_lowercase()),
+            r.ended
+                .map_or(String::new(), |e| format!("{:?}", e.1).to_lowercase()),
         ]
     };
     o.tables.push(Table {
         columns: columns(&[
-            "guest pc", "<symbol", "samples", "share", "entered", "insns", "entries", "code", "expansion", "compiled in", "rebuilds", "<dropped",
+            "guest pc",
+            "<symbol",
+            "samples",
+            "share",
+            "entered",
+            "insns",
+            "entries",
+            "code",
+            "expansion",
+            "compiled in",
+            "rebuilds",
+            "<dropped",
         ]),
         rows: order.iter().take(top).map(row).collect(),
         more: order.len().saturating_sub(top),
@@ -356,7 +549,11 @@ fn regions(s: &Stats, top: usize) -> Section {
 }
 
 fn blocks(s: &Stats, top: usize) -> Section {
-    let mut o = Section::new("blocks", "Hottest blocks in tier 0", "By guest instructions executed, from the heat counters; live blocks only.");
+    let mut o = Section::new(
+        "blocks",
+        "Hottest blocks in tier 0",
+        "By guest instructions executed, from the heat counters; live blocks only.",
+    );
     let row = |b: &metaphrase_runtime::stats::snapshot::BlockRecord| {
         vec![
             address(b.pc),
@@ -368,7 +565,14 @@ fn blocks(s: &Stats, top: usize) -> Section {
         ]
     };
     o.tables.push(Table {
-        columns: columns(&["guest pc", "<symbol", "executions", "insns", "insns executed", "<compiled"]),
+        columns: columns(&[
+            "guest pc",
+            "<symbol",
+            "executions",
+            "insns",
+            "insns executed",
+            "<compiled",
+        ]),
         rows: s.blocks.iter().take(top).map(row).collect(),
         more: s.blocks.len().saturating_sub(top),
     });
@@ -376,15 +580,24 @@ fn blocks(s: &Stats, top: usize) -> Section {
 }
 
 fn helpers(s: &Stats, top: usize) -> Section {
-    let mut o = Section::new("helpers", "Helper calls", "Helpers by name; operations that Eval computes because tier 0 has no bytecode or tier 1 no host instructions for them.");
+    let mut o = Section::new(
+        "helpers",
+        "Helper calls",
+        "Helpers by name; operations that Eval computes because tier 0 has no bytecode or tier 1 no host instructions for them.",
+    );
     let mut names: Vec<_> = s.helpers.iter().filter(|h| *h.1 > 0).collect();
     names.sort_by_key(|h| std::cmp::Reverse(h.1));
     o.tables.push(Table {
         columns: columns(&["<helper", "calls"]),
-        rows: names.iter().map(|(n, c)| vec![n.to_string(), count(**c)]).collect(),
+        rows: names
+            .iter()
+            .map(|(n, c)| vec![n.to_string(), count(**c)])
+            .collect(),
         more: 0,
     });
-    let row = |e: &metaphrase_runtime::stats::snapshot::EvalCount| vec![e.op.clone(), count(e.tier0), count(e.tier1)];
+    let row = |e: &metaphrase_runtime::stats::snapshot::EvalCount| {
+        vec![e.op.clone(), count(e.tier0), count(e.tier1)]
+    };
     o.tables.push(Table {
         columns: columns(&["<operation by Eval", "in tier 0", "from tier 1"]),
         rows: s.evals.iter().take(top).map(row).collect(),
@@ -395,7 +608,9 @@ fn helpers(s: &Stats, top: usize) -> Section {
 
 fn syscalls(s: &Stats, top: usize) -> Section {
     let mut o = Section::new("syscalls", "System calls", "Time includes waiting.");
-    let row = |c: &metaphrase_runtime::stats::snapshot::SyscallCount| vec![c.name.clone(), count(c.calls), count(c.errors), time(c.ns)];
+    let row = |c: &metaphrase_runtime::stats::snapshot::SyscallCount| {
+        vec![c.name.clone(), count(c.calls), count(c.errors), time(c.ns)]
+    };
     o.tables.push(Table {
         columns: columns(&["<call", "calls", "errors", "time"]),
         rows: s.syscalls.iter().take(top).map(row).collect(),

@@ -22,7 +22,11 @@ pub fn escape(s: &str) -> String {
 }
 
 fn open(out: &mut String, height: f64, label: &str) {
-    let _ = write!(out, r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{}">"#, escape(label));
+    let _ = write!(
+        out,
+        r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{}">"#,
+        escape(label)
+    );
 }
 
 /// Names of series with their colours; series without a value are left out.
@@ -30,7 +34,12 @@ pub fn legend(series: &[(&str, u64, usize)]) -> String {
     let total: u64 = series.iter().map(|s| s.1).sum();
     let mut out = String::from("<ul class=legend>");
     for (name, v, class) in series.iter().filter(|s| s.1 > 0) {
-        let _ = write!(out, "<li><i class=\"b{class}\"></i>{} <b>{}</b></li>", escape(name), percent(*v, total));
+        let _ = write!(
+            out,
+            "<li><i class=\"b{class}\"></i>{} <b>{}</b></li>",
+            escape(name),
+            percent(*v, total)
+        );
     }
     out + "</ul>"
 }
@@ -45,7 +54,11 @@ pub fn shares(parts: &[(&str, u64, usize)], label: &str) -> String {
         let w = WIDTH * *v as f64 / total as f64;
         if w > 0.0 {
             let tip = format!("{name}: {} ({})", time(*v), percent(*v, total));
-            let _ = write!(out, r#"<rect class="s{class}" x="{x:.2}" y="0" width="{w:.2}" height="34"><title>{}</title></rect>"#, escape(&tip));
+            let _ = write!(
+                out,
+                r#"<rect class="s{class}" x="{x:.2}" y="0" width="{w:.2}" height="34"><title>{}</title></rect>"#,
+                escape(&tip)
+            );
         }
         x += w;
     }
@@ -68,14 +81,27 @@ pub fn stacked(points: &[(u64, Vec<u64>)], names: &[(&str, usize)], label: &str)
             let total: u64 = v.iter().sum::<u64>().max(1);
             let top = base[i] + v[k] as f64 / total as f64;
             let (x0, x1) = (at(begin), at(*t));
-            let _ = write!(upper, "L{x0:.1} {:.1}L{x1:.1} {:.1}", H - top * H, H - top * H);
-            lower.push(format!("L{x1:.1} {:.1}L{x0:.1} {:.1}", H - base[i] * H, H - base[i] * H));
+            let _ = write!(
+                upper,
+                "L{x0:.1} {:.1}L{x1:.1} {:.1}",
+                H - top * H,
+                H - top * H
+            );
+            lower.push(format!(
+                "L{x1:.1} {:.1}L{x0:.1} {:.1}",
+                H - base[i] * H,
+                H - base[i] * H
+            ));
             base[i] = top;
             begin = *t;
         }
         lower.reverse();
         let path = format!("M0 {H}{upper}{}Z", lower.concat());
-        let _ = write!(out, r#"<path class="s{class}" d="{path}"><title>{}</title></path>"#, escape(name));
+        let _ = write!(
+            out,
+            r#"<path class="s{class}" d="{path}"><title>{}</title></path>"#,
+            escape(name)
+        );
     }
     time_axis(&mut out, H, end);
     out + "</svg>"
@@ -95,19 +121,42 @@ pub fn lines(points: &[(u64, Vec<u64>)], names: &[(&str, usize, bool)], label: &
         for (t, v) in points {
             let _ = write!(d, "L{:.1} {:.1}", WIDTH * *t as f64 / end as f64, y(v[k]));
         }
-        let shown = if *is_bytes { bytes(most) } else { super::number::count(most) };
-        let _ = write!(out, r#"<path class="l{class}" d="{d}"><title>{}: {shown} at most</title></path>"#, escape(name));
-        let _ = write!(legend, "<li><i class=\"b{class}\"></i>{} <b>{shown}</b> at most</li>", escape(name));
+        let shown = if *is_bytes {
+            bytes(most)
+        } else {
+            super::number::count(most)
+        };
+        let _ = write!(
+            out,
+            r#"<path class="l{class}" d="{d}"><title>{}: {shown} at most</title></path>"#,
+            escape(name)
+        );
+        let _ = write!(
+            legend,
+            "<li><i class=\"b{class}\"></i>{} <b>{shown}</b> at most</li>",
+            escape(name)
+        );
     }
     time_axis(&mut out, H, end);
     format!("{out}</svg>{legend}</ul>")
 }
 
 fn time_axis(out: &mut String, h: f64, end: u64) {
-    let _ = write!(out, r#"<line class="axis" x1="0" y1="{h}" x2="{WIDTH}" y2="{h}"/>"#);
+    let _ = write!(
+        out,
+        r#"<line class="axis" x1="0" y1="{h}" x2="{WIDTH}" y2="{h}"/>"#
+    );
     for i in 0..=4 {
-        let (x, anchor) = (WIDTH * i as f64 / 4.0, ["start", "middle", "middle", "middle", "end"][i]);
-        let _ = write!(out, r#"<text x="{x}" y="{}" text-anchor="{anchor}">{}</text>"#, h + 18.0, time(end / 4 * i as u64));
+        let (x, anchor) = (
+            WIDTH * i as f64 / 4.0,
+            ["start", "middle", "middle", "middle", "end"][i],
+        );
+        let _ = write!(
+            out,
+            r#"<text x="{x}" y="{}" text-anchor="{anchor}">{}</text>"#,
+            h + 18.0,
+            time(end / 4 * i as u64)
+        );
     }
 }
 
@@ -144,7 +193,10 @@ mod tests {
     #[test]
     fn shares_fill_the_bar_and_names_are_harmless() {
         let s = shares(&[("a<b", 1, 0), ("none", 0, 1), ("c", 3, 2)], "x");
-        assert!(s.contains(r#"x="0.00" y="0" width="240.00""#) && s.contains(r#"x="240.00" y="0" width="720.00""#));
+        assert!(
+            s.contains(r#"x="0.00" y="0" width="240.00""#)
+                && s.contains(r#"x="240.00" y="0" width="720.00""#)
+        );
         assert!(s.contains("a&lt;b") && !s.contains("none"));
     }
 

@@ -63,7 +63,10 @@ impl FileSymbols {
     }
 
     fn address_of(&self, in_file: u64) -> Option<u64> {
-        let s = self.segments.iter().find(|s| in_file >= s.0 && in_file - s.0 < s.1)?;
+        let s = self
+            .segments
+            .iter()
+            .find(|s| in_file >= s.0 && in_file - s.0 < s.1)?;
         Some(in_file - s.0 + s.2)
     }
 
@@ -98,7 +101,10 @@ impl FileSymbols {
                 _ => format!("{name}+{off:#x}"),
             });
         }
-        self.plt.iter().any(|r| (r.0..r.1).contains(&address)).then(|| "[plt]".to_string())
+        self.plt
+            .iter()
+            .any(|r| (r.0..r.1).contains(&address))
+            .then(|| "[plt]".to_string())
     }
 }
 
@@ -126,13 +132,16 @@ impl Symbols {
         let in_file = pc - m.start + m.offset;
         let base = m.path.file_name()?.to_string_lossy().into_owned();
         if !self.files.contains_key(&m.path) {
-            self.files.insert(m.path.clone(), FileSymbols::load(&m.path));
+            self.files
+                .insert(m.path.clone(), FileSymbols::load(&m.path));
         }
         let file = self.files.get(&m.path)?;
-        Some(match file.address_of(in_file).and_then(|a| file.describe(a)) {
-            Some(name) => format!("{name} in {base}"),
-            None => format!("{base}+{in_file:#x}"),
-        })
+        Some(
+            match file.address_of(in_file).and_then(|a| file.describe(a)) {
+                Some(name) => format!("{name} in {base}"),
+                None => format!("{base}+{in_file:#x}"),
+            },
+        )
     }
 }
 
@@ -157,7 +166,10 @@ mod tests {
     #[test]
     fn maps_lines() {
         let m = mapping("7f00-7fff r-xp 00001000 08:01 42   /usr/lib/a b.so (deleted)").unwrap();
-        assert_eq!((m.start, m.end, m.offset, m.path.to_str()), (0x7f00, 0x7fff, 0x1000, Some("/usr/lib/a b.so")));
+        assert_eq!(
+            (m.start, m.end, m.offset, m.path.to_str()),
+            (0x7f00, 0x7fff, 0x1000, Some("/usr/lib/a b.so"))
+        );
         assert_eq!(mapping("7f00-7fff rw-p 00000000 00:00 0 "), None);
         assert_eq!(mapping("7f00-7fff rw-p 00000000 00:00 0 [stack]"), None);
     }
@@ -166,7 +178,10 @@ mod tests {
     fn this_function_has_its_name() {
         let here = this_function_has_its_name as *const () as u64;
         let name = Symbols::of_this_process().name(here).unwrap();
-        assert!(name.contains("this_function_has_its_name") && name.contains(" in metaphrase"), "{name}");
+        assert!(
+            name.contains("this_function_has_its_name") && name.contains(" in metaphrase"),
+            "{name}"
+        );
         let inside = Symbols::of_this_process().name(here + 1).unwrap();
         assert!(inside.contains("+0x1 in "), "{inside}");
         assert_eq!(Symbols::of_this_process().name(16), None);

@@ -18,7 +18,16 @@ pub fn full(s: &Stats, top: usize) -> String {
 
 /// What `--stats` prints when a process ends: enough to see whether more is worth asking for.
 pub fn summary(s: &Stats) -> String {
-    const SHOWN: &[&str] = &["overview", "time", "tiers", "translation", "lookups", "cache", "regions", "helpers"];
+    const SHOWN: &[&str] = &[
+        "overview",
+        "time",
+        "tiers",
+        "translation",
+        "lookups",
+        "cache",
+        "regions",
+        "helpers",
+    ];
     let mut out = String::new();
     let mut all = sections::all(s, 10);
     all.retain(|x| SHOWN.contains(&x.id));
@@ -41,7 +50,12 @@ fn write_section(out: &mut String, s: &Section) {
     if !s.note.is_empty() {
         let _ = writeln!(out, "{}", s.note);
     }
-    let width = s.facts.iter().map(|f| f.0.chars().count()).max().unwrap_or(0);
+    let width = s
+        .facts
+        .iter()
+        .map(|f| f.0.chars().count())
+        .max()
+        .unwrap_or(0);
     for (name, value) in &s.facts {
         let _ = writeln!(out, "  {name:width$}  {value}");
     }
@@ -54,7 +68,11 @@ fn write_section(out: &mut String, s: &Section) {
 fn cut(cell: &str) -> String {
     match cell.chars().count() {
         0..=CELL_MAX => cell.to_string(),
-        _ => cell.chars().take(CELL_MAX - 3).chain("...".chars()).collect(),
+        _ => cell
+            .chars()
+            .take(CELL_MAX - 3)
+            .chain("...".chars())
+            .collect(),
     }
 }
 
@@ -66,7 +84,9 @@ fn write_table(out: &mut String, t: &Table) {
         let cell = |(i, c): (usize, &String)| if i == last { c.clone() } else { cut(c) };
         row.iter().enumerate().map(cell).collect()
     };
-    let rows: Vec<Vec<String>> = std::iter::once(head).chain(t.rows.iter().map(|r| cells(r))).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(head)
+        .chain(t.rows.iter().map(|r| cells(r)))
+        .collect();
     let width = |i: usize| rows.iter().map(|r| r[i].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..t.columns.len()).map(width).collect();
     for r in &rows {

@@ -3,6 +3,8 @@
 //! Must not know how instructions are translated: it talks to [`metaphrase_runtime`] through `Engine` and `Environment`.
 
 pub mod abi;
+pub mod account;
+pub mod cpu;
 pub mod elf;
 pub mod fd;
 pub mod host;

@@ -1,6 +1,7 @@
 //! THE list of settings of a Linux user-mode run: key, what it takes, what it says. The command line's flags, the METAPHRASE_* environment
 //! variables and what is handed to children all go through [`Options::set`], so they cannot differ.
 
+use crate::report::finish::Wanted;
 use metaphrase_arm64::arch::features::FeatSet;
 use metaphrase_runtime::engine::{EngineConfig, JitMode};
 use std::path::PathBuf;
@@ -21,6 +22,12 @@ pub struct Options {
     pub log: Option<String>,
     /// `--stats`: where to ("" is text on stderr).
     pub stats: Option<String>,
+    /// `--perf-map`.
+    pub perf_map: bool,
+    /// `--jitdump`: the folder.
+    pub jitdump: Option<PathBuf>,
+    /// Started by another metaphrase.
+    pub child: bool,
     /// The engine.
     pub engine: EngineConfig,
     /// What was set, for children.
@@ -95,7 +102,32 @@ pub const SETTINGS: &[Setting] = &[
         short: None,
         optional: true,
         apply: |o, v| {
-            o.stats = Some(v.into());
+            o.stats = Some(absolute(v)?);
+            o.engine.collect.stats = true;
+            Some(())
+        },
+    },
+    Setting {
+        name: "perf-map",
+        takes: "nothing",
+        help: "Write /tmp/perf-PID.map at the end, for Linux perf",
+        short: None,
+        optional: true,
+        apply: |o, v| {
+            o.perf_map = true;
+            o.engine.collect.regions = true;
+            v.is_empty().then_some(())
+        },
+    },
+    Setting {
+        name: "jitdump",
+        takes: "a folder, or nothing for the current one",
+        help: "Write jit-PID.dump for perf inject --jit",
+        short: None,
+        optional: true,
+        apply: |o, v| {
+            o.jitdump = Some(absolute(if v.is_empty() { "." } else { v })?.into());
+            o.engine.collect.code = true;
             Some(())
         },
     },
@@ -173,6 +205,18 @@ fn cpu_model(v: &str) -> Option<FeatSet> {
     }
 }
 
+/// A path to write to, independent of the folder that the guest is in later. Nothing stays nothing.
+fn absolute(v: &str) -> Option<String> {
+    if v.is_empty() {
+        return Some(String::new());
+    }
+    std::path::absolute(v)
+        .ok()?
+        .into_os_string()
+        .into_string()
+        .ok()
+}
+
 /// Bytes, with K, M or G.
 fn size(v: &str) -> Option<usize> {
     let (digits, unit) = v.split_at(v.find(|c: char| !c.is_ascii_digit()).unwrap_or(v.len()));
@@ -228,10 +272,27 @@ impl Options {
 
     /// For a child: what was set, as one string.
     pub fn to_child(&self) -> String {
+        let jitdump = self.jitdump.as_ref().and_then(|p| p.to_str());
+        // Paths as the first process understood them.
+        let value = |k: &str, v: &str| match k {
+            "stats" => self.stats.clone().unwrap_or_default(),
+            "jitdump" => jitdump.unwrap_or_default().to_string(),
+            _ => v.to_string(),
+        };
         self.given
             .iter()
-            .map(|(k, v)| format!("{k}={v}\n"))
+            .map(|(k, v)| format!("{k}={}\n", value(k, v)))
             .collect()
+    }
+
+    /// The report that is due at the end, if any.
+    pub fn wanted(&self) -> Option<Wanted> {
+        let some = self.stats.is_some() || self.perf_map || self.jitdump.is_some();
+        some.then(|| Wanted {
+            stats: self.stats.as_ref().map(PathBuf::from),
+            child: self.child,
+            perf_map: self.perf_map,
+        })
     }
 
     /// Inverse of [`Options::to_child`]. Values with line ends do not survive; no setting has one.

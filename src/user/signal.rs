@@ -15,6 +15,7 @@
 //! **Interrupted calls.** Host handlers have SA_RESTART, so the host kernel itself decides which calls can be repeated: those stand at the
 //! `syscall` instruction again when the handler runs, and [`host::fix_up`] turns that into `Errno::RESTART`.
 
+use super::account::End;
 use super::host::{self, Why};
 use super::sigframe;
 use super::syscall::Errno;
@@ -498,7 +499,7 @@ fn deliver(t: &mut Thread, cpu: &mut Vcpu, sig: i32, info: &[u8; SIGINFO_SIZE], 
             return;
         }
         SIG_DFL => {
-            t.process.finish();
+            t.process.finish(End::Signal(sig));
             die(sig);
         }
         _ => {}
@@ -614,7 +615,7 @@ pub fn report_fatal(t: &Thread, cpu: &Vcpu, sig: i32, addr: u64) -> ! {
         "metaphrase: {name}: killed by {} at pc {place}, fault address {addr:#x}",
         signal_name(sig)
     );
-    t.process.finish();
+    t.process.finish(End::Signal(sig));
     die(sig)
 }
 

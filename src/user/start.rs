@@ -4,6 +4,7 @@
 //! **Convention for children.** argv of a copy started by us: [`CHILD_MARK`], the options as one string, the number of the
 //! descriptor of the program's file, the guest path, then the guest's own argv.
 
+use super::account::Account;
 use super::elf::{Image, LoadError, Placement, Program};
 use super::memory::{Layout, MemoryMap, page_up};
 use super::options::Options;
@@ -145,6 +146,12 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
     show_in_proc(&stack, &execfn, &exe);
     signal::install_process_handlers().map_err(host("signal handlers"))?;
     let engine = Arc::new(Engine::new(options.engine.clone()).map_err(host("the translator"))?);
+    if let Some(folder) = &options.jitdump {
+        engine
+            .open_jitdump(folder)
+            .map_err(host("the jitdump file"))?;
+    }
+    let account = Account::new(&options, &program.path, &program.argv);
     let mut cpu = Vcpu::new();
     cpu.regs_mut().pc = loaded.interp.unwrap_or(loaded.image).entry;
     cpu.regs_mut().sp = stack.sp;
@@ -152,6 +159,7 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
         engine: engine.clone(),
         mem,
         paths,
+        account,
         options,
         tracer,
         actions,

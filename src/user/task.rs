@@ -3,6 +3,7 @@
 //! A guest thread is a host thread with the same tid. `Thread` belongs to it alone; its signal handler sees only the
 //! [`super::signal::Inbox`] inside.
 
+use super::account::{Account, End};
 use super::host;
 use super::memory::MemoryMap;
 use super::options::Options;
@@ -28,6 +29,8 @@ pub struct Process {
     pub paths: Paths,
     /// Settings.
     pub options: Options,
+    /// What it tells at its end; a vfork child's has nothing to tell.
+    pub account: Account,
     /// `--strace`.
     pub tracer: Option<Arc<Tracer>>,
     /// What handles each signal; a vfork child has its own.
@@ -121,12 +124,14 @@ impl Thread {
     }
 
     fn system_call(&mut self, cpu: &mut Vcpu) -> Flow {
-        let x0 = cpu.regs().x[0];
+        let (x0, nr) = (cpu.regs().x[0], cpu.regs().x[8]);
+        let begun = self.process.account.begin();
         let result = if self.process.tracer.is_some() {
             self.traced_call(cpu)
         } else {
             syscall::dispatch(self, cpu)
         };
+        self.process.account.end(nr, begun, &result);
         match result {
             Ok(v) => cpu.regs_mut().x[0] = v,
             Err(Errno::KEEP_STATE) => {}
@@ -201,6 +206,7 @@ impl Process {
             mem: self.mem.clone(),
             paths: self.paths.clone(),
             options: self.options.clone(),
+            account: Account::default(),
             tracer: self.tracer.clone(),
             actions: self.actions.clone(),
             exe: self.exe.clone(),
@@ -239,13 +245,15 @@ impl Process {
 
     /// Ends the process: what must be written is written, then the kernel ends all threads.
     pub fn exit(&self, code: i32) -> ! {
-        self.finish();
+        self.finish(End::Exit(code));
         // SAFETY: ends the process without running destructors: other threads may be anywhere.
         unsafe { libc::_exit(code) }
     }
 
     /// Writes what is due at the end (statistics).
-    pub fn finish(&self) {}
+    pub fn finish(&self, end: End) {
+        self.account.finish(&self.engine, end);
+    }
 
     /// Guest threads alive.
     pub fn thread_count(&self) -> u32 {

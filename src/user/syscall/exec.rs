@@ -3,6 +3,7 @@
 //! Everything that can be wrong with the file is found before the point of no return, so the guest gets its errno.
 
 use super::{Errno, SysResult};
+use crate::user::account::End;
 use crate::user::elf::Program;
 use crate::user::path::Follow;
 use crate::user::program::{self, Resolved};
@@ -199,6 +200,7 @@ fn pointers(v: &[CString]) -> Vec<u64> {
 
 /// Makes the call with the signal state that the new program inherits; returns only the error.
 fn call_exec(t: &Thread, nr: i64, args: [u64; 6]) -> Errno {
+    t.process.finish(End::Exec);
     let old = signal::set_raw_mask(t.mask);
     t.process.actions.before_exec();
     let e = host::call(nr, args).err().unwrap_or(Errno::EIO);

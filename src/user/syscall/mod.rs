@@ -148,7 +148,7 @@ pub struct Row {
 }
 
 /// One more than the highest number in the table.
-const LIMIT: usize = 470;
+pub const LIMIT: usize = 470;
 const NO_ROW: u16 = u16::MAX;
 
 /// Number -> index in [`table::ROWS`].

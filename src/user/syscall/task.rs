@@ -262,6 +262,7 @@ fn fork(t: &mut Thread, cpu: &mut Vcpu, args: CloneArgs) -> SysResult {
     match pid {
         Ok(0) => {
             t.forked();
+            t.process.account.forked();
             args.set_registers(cpu);
             if plain {
                 // The child's own address space: what the kernel would have written.
