@@ -4,7 +4,6 @@
 
 pub mod abi;
 pub mod account;
-pub mod cpu;
 pub mod elf;
 pub mod fd;
 pub mod host;
