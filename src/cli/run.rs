@@ -30,6 +30,7 @@ pub fn started_by_binfmt() -> bool {
 
 fn command() -> Command {
     let mut c = Command::new("metaphrase run")
+        .bin_name("metaphrase run")
         .about("Runs an AArch64 Linux program")
         .no_binary_name(false)
         .arg(

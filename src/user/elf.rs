@@ -48,6 +48,8 @@ pub enum LoadError {
     NoInterpreter(String),
     #[error("its interpreter {0}: {1}")]
     BadInterpreter(String, Box<LoadError>),
+    #[error("a script whose interpreter {0} cannot be run: {1}")]
+    BadScript(String, Box<LoadError>),
     #[error("scripts nest too deeply")]
     ScriptLoop,
     #[error("cannot be mapped at its address {0:#x}: {1:?}")]
@@ -60,6 +62,7 @@ impl LoadError {
         match self {
             LoadError::Open(e) if e.kind() == std::io::ErrorKind::NotFound => 127,
             LoadError::NoInterpreter(_) => 127,
+            LoadError::BadScript(_, e) => e.exit_code(),
             _ => 126,
         }
     }
@@ -71,6 +74,7 @@ impl LoadError {
             LoadError::Directory | LoadError::Permission => Errno::EACCES,
             LoadError::NoInterpreter(_) => Errno::ENOENT,
             LoadError::BadInterpreter(..) => Errno::ELIBBAD,
+            LoadError::BadScript(_, e) => e.errno(),
             LoadError::ScriptLoop => Errno::ELOOP,
             LoadError::Map(_, e) => *e,
             _ => Errno::ENOEXEC,

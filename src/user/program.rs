@@ -56,40 +56,49 @@ pub fn resolve(
     argv: Vec<Vec<u8>>,
 ) -> Result<Resolved, LoadError> {
     let (mut path, mut argv, mut opened) = (path.to_vec(), argv, opened);
-    for _ in 0..=SCRIPTS_MAX {
-        let file = match opened.take() {
-            Some(f) => f,
-            None => {
-                let h = paths
-                    .resolve(libc::AT_FDCWD, &path, Follow::Yes)
-                    .map_err(|e| LoadError::Open(std::io::Error::from_raw_os_error(e.0)))?;
-                open(h.path.as_bytes())?
-            }
+    for depth in 0..=SCRIPTS_MAX {
+        let (file, head, kind) = look_at(paths, &path, opened.take()).map_err(|e| match depth {
+            0 => e,
+            _ => LoadError::BadScript(String::from_utf8_lossy(&path).into_owned(), Box::new(e)),
+        })?;
+        let Kind::Script(interpreter, arg) = kind else {
+            let mode = file.metadata().map_err(LoadError::Open)?.mode();
+            let privileged = mode & 0o4000 != 0 || mode & 0o2010 == 0o2010;
+            return Ok(Resolved {
+                file,
+                head,
+                path,
+                argv,
+                host: kind == Kind::Host,
+                privileged,
+            });
         };
-        let head = elf::read_head(&file)?;
-        match elf::classify(&head)? {
-            Kind::Script(interpreter, arg) => {
-                // [interpreter, argument, script, the script's arguments]: argv[0] is lost, as on Linux.
-                let rest = argv.split_off(argv.len().min(1));
-                argv = vec![interpreter.clone()];
-                argv.extend(arg);
-                argv.push(path);
-                argv.extend(rest);
-                path = interpreter;
-            }
-            kind => {
-                let mode = file.metadata().map_err(LoadError::Open)?.mode();
-                let privileged = mode & 0o4000 != 0 || mode & 0o2010 == 0o2010;
-                return Ok(Resolved {
-                    file,
-                    head,
-                    path,
-                    argv,
-                    host: kind == Kind::Host,
-                    privileged,
-                });
-            }
-        }
+        // [interpreter, argument, script, the script's arguments]: argv[0] is lost, as on Linux.
+        let rest = argv.split_off(argv.len().min(1));
+        argv = vec![interpreter.clone()];
+        argv.extend(arg);
+        argv.push(path);
+        argv.extend(rest);
+        path = interpreter;
     }
     Err(LoadError::ScriptLoop)
+}
+
+fn look_at(
+    paths: &Paths,
+    path: &[u8],
+    opened: Option<File>,
+) -> Result<(File, Vec<u8>, Kind), LoadError> {
+    let file = match opened {
+        Some(f) => f,
+        None => {
+            let h = paths
+                .resolve(libc::AT_FDCWD, path, Follow::Yes)
+                .map_err(|e| LoadError::Open(std::io::Error::from_raw_os_error(e.0)))?;
+            open(h.path.as_bytes())?
+        }
+    };
+    let head = elf::read_head(&file)?;
+    let kind = elf::classify(&head)?;
+    Ok((file, head, kind))
 }

@@ -11,7 +11,7 @@
 
 use super::Format::*;
 use super::{Action, Row};
-use super::{exec, file, fs, ipc, mem, misc, net, poll, signal, task};
+use super::{exec, file, fs, ipc, mem, misc, net, poll, signal, task, time};
 
 macro_rules! rows {
     ($( $nr:literal $name:ident $act:ident ( $($arg:tt)* ) [ $($fmt:ident),* ]; )*) => {
@@ -124,12 +124,12 @@ rows! {
     110 timer_settime           pass(SYS_timer_settime)                      [Int, Hex, Ptr, Ptr];
     111 timer_delete            pass(SYS_timer_delete)                       [Int];
     112 clock_settime           pass(SYS_clock_settime)                      [Int, Timespec];
-    113 clock_gettime           pass(SYS_clock_gettime)                      [Int, Ptr];
+    113 clock_gettime           full(time::clock_gettime)                    [Int, Ptr];
     114 clock_getres            pass(SYS_clock_getres)                       [Int, Ptr];
     115 clock_nanosleep         pass(SYS_clock_nanosleep)                    [Int, Hex, Timespec, Ptr];
     266 clock_adjtime           pass(SYS_clock_adjtime)                      [Int, Ptr];
     153 times                   pass(SYS_times)                              [Ptr];
-    169 gettimeofday            pass(SYS_gettimeofday)                       [Ptr, Ptr];
+    169 gettimeofday            full(time::gettimeofday)                     [Ptr, Ptr];
     170 settimeofday            pass(SYS_settimeofday)                       [Ptr, Ptr];
     171 adjtimex                pass(SYS_adjtimex)                           [Ptr];
     85  timerfd_create          pass(SYS_timerfd_create)                     [Int, Hex];
