@@ -3,9 +3,10 @@
 //! **State pointer.** Every translated function gets the address of a *frame*: a [`FrameHeader`] of [`HEADER_SIZE`]
 //! bytes, then the guest state whose slots the IR names. Slot offset `o` is frame offset `HEADER_SIZE + o`.
 //!
-//! **Entry.** `extern "tail" fn(state: i64, arg: i64) -> i64` (Cranelift's `CallConv::Tail`). `arg` is the entry number for a unit
-//! with several entries (each entry but the first has a stub that loads it; entry addresses are what the runtime stores), otherwise
-//! ignored. The runtime enters through a Cranelift-built trampoline `extern "C" fn(state, code) -> i64`.
+//! **Entry.** `fn(arg: i64) -> i64`, argument in rdi, result in rax, r15 = frame + [`STATE_BIAS`] throughout, every other register
+//! free: translated code saves none (debug builds save the callee-saved ones, which does no harm). `arg` is the entry number for a
+//! unit with several entries (each entry but the first has a stub that loads it; entry addresses are what the runtime stores),
+//! otherwise ignored. The runtime enters through the trampoline `extern "C" fn(frame, code) -> i64` of [`crate::stubs`].
 //!
 //! **Leaving.** All slots written back, then one of:
 //! * direct branch: `arg` = address of the exit's [`ChainSlot`], tail-jump to `slot.code`. Unlinked slots hold the address of the
@@ -28,6 +29,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 /// Bytes between the frame's start and the guest state.
 pub const HEADER_SIZE: u32 = 256;
+
+/// r15 in translated code is the frame's address plus this, so that the first 32 words of the guest state (its integer registers)
+/// are within reach of one-byte displacements.
+pub const STATE_BIAS: u32 = HEADER_SIZE + 128;
 
 /// Head of the frame. `repr(C)`, shared with generated code: offsets are tested below.
 #[derive(Debug)]

@@ -273,7 +273,7 @@ impl Compiler {
     }
 }
 
-/// Appends the entry stubs: `mov esi, number; jmp start`. The first entry is the start itself.
+/// Appends the entry stubs: `mov edi, number; jmp start`. The first entry is the start itself.
 fn entry_stubs(code: &mut Vec<u8>, entries: &[u64]) -> Vec<(u64, u32)> {
     let mut out = Vec::with_capacity(entries.len());
     for (i, &pc) in entries.iter().enumerate() {
@@ -282,7 +282,7 @@ fn entry_stubs(code: &mut Vec<u8>, entries: &[u64]) -> Vec<(u64, u32)> {
             continue;
         }
         out.push((pc, code.len() as u32));
-        code.push(0xbe); // mov esi, imm32
+        code.push(0xbf); // mov edi, imm32
         code.extend((i as u32).to_le_bytes());
         code.push(0xe9); // jmp rel32
         let next = code.len() as i32 + 4;

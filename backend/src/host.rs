@@ -26,6 +26,7 @@ pub fn isa(verify: bool) -> Result<OwnedTargetIsa, CompileError> {
         ("opt_level", "speed"),
         ("regalloc_algorithm", "backtracking"),
         ("preserve_frame_pointers", "true"),
+        ("enable_pinned_reg", "true"),
         ("unwind_info", "false"),
         ("enable_probestack", "false"),
         ("enable_alias_analysis", "true"),

@@ -12,7 +12,7 @@ use crate::emit::{CompileError, FaultSite};
 use crate::lower::GUEST_ACCESS;
 use cranelift_codegen::{Final, MachBufferFinalized};
 use iced_x86::{
-    Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic, OpAccess,
+    Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind,
     Register,
 };
 
@@ -205,18 +205,37 @@ fn find_checks(code: &mut [u8], ranges: &[Range]) -> Result<Vec<Option<Check>>, 
     Ok(checks)
 }
 
-/// Reads `[reload of the state pointer]; test r, r; jz cold` and makes the pair a NOP. Where the code goes on elsewhere and the
-/// cold block (or a jump to it) follows, it reads `test r, r; jnz cont`, which becomes `jmp cont`.
+/// Reads `mov r, r15; test r, r; jz cold` and makes it a NOP. Where the code goes on elsewhere and the cold block (or a jump to it)
+/// follows, the branch reads `jnz cont`, which becomes `jmp cont`. The allocator's moves may stand between the three.
 fn patch_check(code: &mut [u8], r: &Range) -> Result<Check, CompileError> {
     let mut at = r.start;
-    while at < r.end && decode(code, at).mnemonic() == Mnemonic::Mov {
-        at += decode(code, at).len() as u32;
+    let mut read = None;
+    loop {
+        let i = decode(code, at);
+        if matches!(i.mnemonic(), Mnemonic::Test | Mnemonic::Cmp) || changes_flow(&i) {
+            break;
+        }
+        if i.mnemonic() == Mnemonic::Mov
+            && i.op0_kind() == OpKind::Register
+            && i.op1_register() == Register::R15
+        {
+            read = Some(i);
+        }
+        at += i.len() as u32;
     }
     let test = decode(code, at);
     if !matches!(test.mnemonic(), Mnemonic::Test | Mnemonic::Cmp) {
         return Err(bad(code, at, "a check has an unknown form"));
     }
-    fill_nops(&mut code[at as usize..at as usize + test.len()]);
+    let mut first = at;
+    if let Some(i) = read.filter(|i| i.op0_register() == test.op0_register()) {
+        let from = i.ip() as usize;
+        fill_nops(&mut code[from..from + i.len()]);
+        if from + i.len() == at as usize {
+            first = from as u32;
+        }
+    }
+    fill_nops(&mut code[first as usize..at as usize + test.len()]);
     // Moves may stand between the two; they leave the flags alone.
     let mut branch = at + test.len() as u32;
     while !decode(code, branch).is_jcc_short_or_near() {
@@ -232,11 +251,10 @@ fn patch_check(code: &mut [u8], r: &Range) -> Result<Check, CompileError> {
         Code::Je_rel32_64 => {
             fill_nops(&mut code[branch as usize..end as usize]);
             let cold = j.near_branch_target() as u32;
-            merge_nops(
-                &mut code[at as usize..end as usize],
-                branch - at,
-                test.len(),
-            );
+            if branch == at + test.len() as u32 {
+                // One long NOP instead of several.
+                fill_nops(&mut code[first as usize..end as usize]);
+            }
             Ok(Check { branch, cold })
         }
         Code::Jne_rel32_64 => {
@@ -246,13 +264,6 @@ fn patch_check(code: &mut [u8], r: &Range) -> Result<Check, CompileError> {
             Ok(Check { branch, cold: end })
         }
         _ => Err(bad(code, branch, "a check has an unknown branch")),
-    }
-}
-
-/// One long NOP instead of two where nothing stands between.
-fn merge_nops(pair: &mut [u8], branch: u32, test: usize) {
-    if branch as usize == test {
-        fill_nops(pair);
     }
 }
 

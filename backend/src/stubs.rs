@@ -2,7 +2,7 @@
 //!
 //! All of it is position-independent and reaches everything through the frame, so the runtime may place the bytes anywhere.
 
-use crate::abi::{Builtin, FrameHeader};
+use crate::abi::{Builtin, FrameHeader, STATE_BIAS};
 use crate::emit::CompileError;
 use crate::host;
 use crate::lower::eval_signature;
@@ -35,7 +35,7 @@ impl Stubs {
         pad(&mut code);
         let unlinked = code.len() as u32;
         code.extend([
-            0x48, 0x89, 0xf0, // mov rax, rsi
+            0x48, 0x89, 0xf8, // mov rax, rdi
             0xc3, // ret
         ]);
         pad(&mut code);
@@ -79,9 +79,12 @@ fn trampoline() -> Vec<u8> {
     mxcsr(&mut c, ST, offset_of!(FrameHeader, host_mxcsr));
     mxcsr(&mut c, LD, offset_of!(FrameHeader, guest_mxcsr));
     c.extend([
-        0x48, 0x89, 0xf0, // mov rax, rsi
-        0x31, 0xf6, // xor esi, esi
-        0xff, 0xd0, // call rax
+        0x4c, 0x8d, 0xbf, // lea r15, [rdi + disp32]
+    ]);
+    c.extend(STATE_BIAS.to_le_bytes());
+    c.extend([
+        0x31, 0xff, // xor edi, edi
+        0xff, 0xd6, // call rsi
         0x5f, // pop rdi
     ]);
     mxcsr(&mut c, ST, offset_of!(FrameHeader, scratch));

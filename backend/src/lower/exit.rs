@@ -2,7 +2,8 @@
 
 use super::{Lower, SLOTS_NAME, clif_ty};
 use crate::abi::{
-    ChainSlot, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, FrameHeader, JUMP_ENTRIES, JumpEntry, encode_trap,
+    ChainSlot, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, FrameHeader, JUMP_ENTRIES, JumpEntry, STATE_BIAS,
+    encode_trap,
 };
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
@@ -22,8 +23,7 @@ impl Lower<'_> {
         self.b.switch_to_block(first);
         self.b.seal_block(first);
         let params = self.b.block_params(first);
-        let arg = params[1];
-        self.state = params[0];
+        let arg = params[0];
         let ids: Vec<BlockId> = (0..self.unit.blocks.len() as u32)
             .map(BlockId)
             .filter(|b| self.unit.blocks[b.0 as usize].entry)
@@ -93,11 +93,9 @@ impl Lower<'_> {
     /// Leaves with `EXIT_STOP` if the runtime asked for it. The load is atomic: the optimiser may neither merge it with an
     /// earlier poll nor move guest loads across it, which also keeps a guest's spin loop loading.
     pub(super) fn poll(&mut self, pc: u64) {
-        let off = offset_of!(FrameHeader, stop) as u64;
-        let addr = match off {
-            0 => self.state,
-            _ => self.b.ins().iadd_imm_u(self.state, off as i64),
-        };
+        let off = offset_of!(FrameHeader, stop) as i64 - STATE_BIAS as i64;
+        let base = self.base();
+        let addr = self.b.ins().iadd_imm_s(base, off);
         let flags = MemFlagsData::trusted();
         let stop = self.b.ins().atomic_load(types::I32, flags, addr);
         self.touch_dirty();
@@ -240,10 +238,8 @@ impl Lower<'_> {
             slot,
             offset_of!(ChainSlot, code) as i32,
         );
-        let (tail, state) = (self.tail, self.state);
-        self.b
-            .ins()
-            .return_call_indirect(tail, code, &[state, slot]);
+        let tail = self.tail;
+        self.b.ins().return_call_indirect(tail, code, &[slot]);
     }
 
     /// An indirect branch: look in the jump cache, else ask the dispatcher.
@@ -289,9 +285,7 @@ impl Lower<'_> {
             .ins()
             .load(types::I64, flags, entry, offset_of!(JumpEntry, code) as i32);
         let zero = self.i64(0);
-        let (tail, state) = (self.tail, self.state);
-        self.b
-            .ins()
-            .return_call_indirect(tail, code, &[state, zero]);
+        let tail = self.tail;
+        self.b.ins().return_call_indirect(tail, code, &[zero]);
     }
 }

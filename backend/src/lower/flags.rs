@@ -55,7 +55,10 @@ impl Lower<'_> {
                 let a = arg(self, 0)?;
                 FlagsVal::Known(Nzcv, a, a)
             }
-            Op::FlagsSelect => FlagsVal::Select(arg(self, 0)?, inst.args[1], inst.imm as u32),
+            Op::FlagsSelect => {
+                self.flags_val(inst.args[1])?;
+                FlagsVal::Select(arg(self, 0)?, inst.args[1], inst.imm as u32)
+            }
             Op::FlagsFcmp if self.fp_inline => {
                 let (a, b) = (arg(self, 0)?, arg(self, 1)?);
                 if inst.aux & 1 != 0 {
@@ -132,14 +135,16 @@ impl Lower<'_> {
                 };
                 (k, a, b)
             }
-            FlagsVal::Adc(..) => {
-                let p = self.packed(f).unwrap_or(self.state);
+            FlagsVal::Adc(a, ..) => {
+                let p = self.packed(f).unwrap_or(a);
                 let (k, a, b) = (self.i64(0), self.widen(p), self.i64(0));
                 (k, a, b)
             }
             FlagsVal::Select(c, inner, nzcv) => {
                 let Ok(inner) = self.flags_val(inner) else {
-                    return (self.state, self.state, self.state);
+                    // `flags_op` has seen to it that it exists.
+                    let zero = self.i64(0);
+                    return (zero, zero, zero);
                 };
                 let (k, a, b) = self.triple(inner);
                 let zero = self.i64(Nzcv as u64);

@@ -38,7 +38,7 @@ impl Lower<'_> {
             _ => {}
         }
         let arg = |n: usize| match inst.args[n] {
-            Value::NONE => Ok(self.state),
+            Value::NONE => Ok(Self::absent()),
             v => self.val(v),
         };
         Ok(match inst.op {

@@ -68,7 +68,7 @@ impl Lower<'_> {
     /// Calls a built-in that takes plain words after the state pointer and returns one.
     pub(super) fn builtin(&mut self, which: Builtin, args: &[ir::Value]) -> ir::Value {
         let f = self.table(which.index());
-        let mut all = vec![self.state];
+        let mut all = vec![self.frame_address()];
         all.extend_from_slice(args);
         let sig = match which {
             Builtin::Nzcv => self.sigs.nzcv,
@@ -93,7 +93,7 @@ impl Lower<'_> {
             self.store_pc(pc);
         }
         let aux = self.i64(inst.aux as u64);
-        let mut args = vec![self.state, aux];
+        let mut args = vec![self.frame_address(), aux];
         for &a in inst.args.iter().take(3) {
             let arg = if a == Value::NONE {
                 self.i64(0)
@@ -192,7 +192,8 @@ impl Lower<'_> {
             (Builtin::Eval, self.sigs.eval)
         };
         let f = self.table(which.index());
-        let args = [self.state, packed, imm, base, out];
+        let frame = self.frame_address();
+        let args = [frame, packed, imm, base, out];
         self.b.ins().call_indirect(sig, f, &args);
         let ty = match inst.ty {
             Type::Flags => types::I32,

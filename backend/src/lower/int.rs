@@ -28,7 +28,7 @@ impl Lower<'_> {
     pub(super) fn int_op(&mut self, inst: &Inst) -> Result<Option<ir::Value>, CompileError> {
         let ty = clif_ty(inst.ty);
         let n = inst.imm as i64;
-        let mut x = [self.state; 4];
+        let mut x = [Self::absent(); 4];
         for (i, &a) in inst.args.iter().enumerate() {
             if a != Value::NONE && self.unit.inst(a).ty != Type::Flags {
                 x[i] = self.val(a)?;

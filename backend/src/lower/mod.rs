@@ -21,7 +21,7 @@ mod memory;
 mod simd;
 mod state;
 
-use crate::abi::MODE_FP;
+use crate::abi::{MODE_FP, STATE_BIAS};
 use crate::emit::{CompileError, CompileOpts};
 use crate::flow::{Flow, Kind, SlotMap, SlotSet};
 use crate::host::HostCaps;
@@ -83,7 +83,8 @@ pub(crate) struct Lower<'a> {
     dirty: SlotSet,
     vals: Vec<Option<ir::Value>>,
     flags: HashMap<u32, FlagsVal>,
-    state: ir::Value,
+    /// r15 as a value, and the block that it was read in.
+    base: Option<(ir::Block, ir::Value)>,
     guest: MemFlagsData,
     frame: MemFlagsData,
     tail: ir::SigRef,
@@ -111,11 +112,16 @@ pub(crate) fn clif_ty(ty: Type) -> ir::Type {
     }
 }
 
-/// Signature of translated code.
-pub(crate) fn unit_signature() -> Signature {
-    let mut s = Signature::new(CallConv::Tail);
-    s.params
-        .extend([AbiParam::new(types::I64), AbiParam::new(types::I64)]);
+/// Signature of translated code. The trampoline has saved the callee-saved registers once for all, so units need a convention
+/// without any: `Winch`. Cranelift's assertions and verifier admit tail calls from `Tail` only (the emitted code is the same but
+/// for the registers saved), so builds that have those on use it.
+fn unit_signature(opts: &CompileOpts) -> Signature {
+    let checked = cfg!(debug_assertions) || opts.verify;
+    let mut s = Signature::new(match checked {
+        true => CallConv::Tail,
+        false => CallConv::Winch,
+    });
+    s.params.push(AbiParam::new(types::I64));
     s.returns.push(AbiParam::new(types::I64));
     s
 }
@@ -141,7 +147,7 @@ pub(crate) fn lower(
     pc_offset: u32,
     opts: &CompileOpts,
 ) -> Result<Lowered, CompileError> {
-    ctx.func.signature = unit_signature();
+    ctx.func.signature = unit_signature(opts);
     ctx.func.name = UserFuncName::user(0, 1);
     let mut region = |id: u32, what: &'static str| -> Option<AliasRegion> {
         Some(ctx.func.dfg.alias_regions.insert(AliasRegionData {
@@ -154,7 +160,7 @@ pub(crate) fn lower(
         .with_alias_region(region(1, "guest memory"));
     let frame = MemFlagsData::trusted().with_alias_region(region(2, "frame"));
     let mut b = FunctionBuilder::new(&mut ctx.func, fbc);
-    let tail = b.import_signature(unit_signature());
+    let tail = b.import_signature(unit_signature(opts));
     let sigs = helper::Sigs::new(&mut b);
     let mut l = Lower {
         b,
@@ -175,7 +181,7 @@ pub(crate) fn lower(
         dirty: SlotSet::default(),
         vals: vec![None; unit.insts.len()],
         flags: HashMap::new(),
-        state: ir::Value::from_u32(0),
+        base: None,
         guest,
         frame,
         tail,
@@ -342,6 +348,30 @@ impl Lower<'_> {
             _ => v,
         };
         self.b.ins().iconst(ty, v)
+    }
+
+    /// What r15 holds: the frame's address plus [`STATE_BIAS`]. Read anew in each block, so that it is never spilled.
+    fn base(&mut self) -> ir::Value {
+        let block = self.b.current_block();
+        match self.base {
+            Some((at, v)) if Some(at) == block => v,
+            _ => {
+                let v = self.b.ins().get_pinned_reg(types::I64);
+                self.base = block.map(|b| (b, v));
+                v
+            }
+        }
+    }
+
+    /// The frame's address, as helpers take it.
+    fn frame_address(&mut self) -> ir::Value {
+        let base = self.base();
+        self.b.ins().iadd_imm_s(base, -(STATE_BIAS as i64))
+    }
+
+    /// Stands for an absent operand.
+    fn absent() -> ir::Value {
+        ir::Value::from_u32(0)
     }
 
     fn i64(&mut self, v: u64) -> ir::Value {

@@ -2,7 +2,7 @@
 
 use super::flags::FlagsVal;
 use super::{Lower, clif_ty};
-use crate::abi::HEADER_SIZE;
+use crate::abi::{HEADER_SIZE, STATE_BIAS};
 use crate::emit::CompileError;
 use crate::flow::{Kind, SlotSet};
 use cranelift_codegen::ir::{self, InstBuilder, types};
@@ -13,14 +13,20 @@ impl Lower<'_> {
         (HEADER_SIZE + row.offset) as i32
     }
 
+    /// Loads from a frame offset.
     pub(super) fn load_frame(&mut self, ty: ir::Type, offset: i32) -> ir::Value {
-        let (flags, state) = (self.frame, self.state);
-        self.b.ins().load(ty, flags, state, offset)
+        let (flags, base) = (self.frame, self.base());
+        self.b
+            .ins()
+            .load(ty, flags, base, offset - STATE_BIAS as i32)
     }
 
+    /// Stores to a frame offset.
     pub(super) fn store_frame(&mut self, v: ir::Value, offset: i32) {
-        let (flags, state) = (self.frame, self.state);
-        self.b.ins().store(flags, v, state, offset);
+        let (flags, base) = (self.frame, self.base());
+        self.b
+            .ins()
+            .store(flags, v, base, offset - STATE_BIAS as i32);
     }
 
     /// `Get`.

@@ -42,7 +42,7 @@ impl Lower<'_> {
         if !self.caps.ssse3 || !self.caps.sse41 {
             return Ok(None);
         }
-        let mut x = [self.state; 3];
+        let mut x = [Self::absent(); 3];
         for (x, &a) in x.iter_mut().zip(&inst.args) {
             if a != Value::NONE && self.ty(a) != Type::Flags {
                 *x = self.val(a)?;
