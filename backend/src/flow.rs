@@ -22,6 +22,10 @@ impl SlotSet {
     pub fn insert(&mut self, d: usize) {
         self.0 |= 1 << d;
     }
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
     /// Union.
     pub fn or(self, o: SlotSet) -> SlotSet {
         SlotSet(self.0 | o.0)
@@ -110,8 +114,12 @@ pub struct Flow {
     pub preds: Vec<u32>,
     /// Whether a back edge leads here.
     pub header: Vec<bool>,
-    /// Slots that may be dirty at the start.
+    /// Back edges, as (from, to).
+    back: Vec<(u32, u32)>,
+    /// Slots that are treated as dirty at the start.
     pub dirty_in: Vec<SlotSet>,
+    /// Slots dirty at the end.
+    pub dirty_out: Vec<SlotSet>,
     /// Slots whose value is needed at the start.
     pub live_in: Vec<SlotSet>,
     /// Kind of the flags slot at the start.
@@ -172,6 +180,19 @@ pub fn scan(unit: &Unit, map: &SlotMap, range: std::ops::Range<u32>, dirty: Slot
         }
     }
     e
+}
+
+/// Slots that a block sets.
+pub fn sets(unit: &Unit, map: &SlotMap, b: &Block) -> SlotSet {
+    let mut s = SlotSet::default();
+    for (_, i) in unit.block_insts(b) {
+        if i.op == Op::Set
+            && let Some(d) = map.dense(Slot(i.imm as u16))
+        {
+            s.insert(d);
+        }
+    }
+    s
 }
 
 /// Destinations of a block inside the unit.
@@ -241,7 +262,9 @@ impl Flow {
             order: Vec::with_capacity(n),
             preds: vec![0; n],
             header: vec![false; n],
+            back: Vec::new(),
             dirty_in: vec![SlotSet::default(); n],
+            dirty_out: vec![SlotSet::default(); n],
             live_in: vec![SlotSet::default(); n],
             kind_in: vec![Kind::Unreached; n],
             live_out: vec![SlotSet::default(); n],
@@ -285,7 +308,10 @@ impl Flow {
                         mark[s.0 as usize] = Mark::Open;
                         stack.push((s, successors(&unit.blocks[s.0 as usize]).collect()));
                     }
-                    Mark::Open => self.header[s.0 as usize] = true,
+                    Mark::Open => {
+                        self.header[s.0 as usize] = true;
+                        self.back.push((b.0, s.0));
+                    }
                     Mark::Done => {}
                 }
             }
@@ -305,16 +331,53 @@ impl Flow {
             for k in 0..self.order.len() {
                 let id = self.order[k].0 as usize;
                 let b = &unit.blocks[id];
-                let dirty = scan(unit, map, b.start..b.end, self.dirty_in[id]).dirty;
                 let kind = kind_out(unit, b, self.kind_in[id], fp_inline);
                 for s in successors(b) {
                     let s = s.0 as usize;
-                    let (d, q) = (self.dirty_in[s].or(dirty), self.kind_in[s].meet(kind));
-                    changed |= d != self.dirty_in[s] || q != self.kind_in[s];
-                    (self.dirty_in[s], self.kind_in[s]) = (d, q);
+                    let q = self.kind_in[s].meet(kind);
+                    changed |= q != self.kind_in[s];
+                    self.kind_in[s] = q;
                 }
             }
         }
+        self.dirtiness(unit, map);
+    }
+
+    /// The least solution: at a join what every path leaves dirty, at a loop head what some way back does.
+    fn dirtiness(&mut self, unit: &Unit, map: &SlotMap) {
+        let mut preds: Vec<Vec<u32>> = vec![Vec::new(); unit.blocks.len()];
+        for &id in &self.order {
+            for s in successors(&unit.blocks[id.0 as usize]) {
+                preds[s.0 as usize].push(id.0);
+            }
+        }
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for k in 0..self.order.len() {
+                let id = self.order[k].0 as usize;
+                let b = &unit.blocks[id];
+                let dirty = if self.header[id] {
+                    let ways = self.back.iter().filter(|e| e.1 as usize == id);
+                    ways.fold(SlotSet::default(), |d, e| {
+                        d.or(self.dirty_out[e.0 as usize])
+                    })
+                } else if b.entry {
+                    SlotSet::default()
+                } else {
+                    let all = preds[id].iter().map(|&p| self.dirty_out[p as usize].0);
+                    SlotSet(all.reduce(|x, y| x & y).unwrap_or(0))
+                };
+                let out = scan(unit, map, b.start..b.end, dirty).dirty;
+                changed |= out != self.dirty_out[id] || dirty != self.dirty_in[id];
+                (self.dirty_in[id], self.dirty_out[id]) = (dirty, out);
+            }
+        }
+    }
+
+    /// Slots to write back on the edge to a block, when `dirty` are.
+    pub fn written_back(&self, dirty: SlotSet, to: BlockId) -> SlotSet {
+        dirty.minus(self.dirty_in[to.0 as usize])
     }
 
     fn backward(&mut self, unit: &Unit, map: &SlotMap) {
@@ -343,7 +406,9 @@ impl Flow {
                     SlotSet::default()
                 };
                 for s in successors(b) {
-                    out = out.or(self.live_in[s.0 as usize]);
+                    out = out
+                        .or(self.live_in[s.0 as usize])
+                        .or(self.written_back(self.dirty_out[id], s));
                 }
                 self.live_out[id] = out;
                 let live = e.uses.or(out.minus(e.defs));

@@ -139,9 +139,7 @@ impl Lower<'_> {
                 ..
             } => {
                 self.define_vars();
-                let to = self.blocks[id.0 as usize].0;
-                self.b.ins().jump(to, &[]);
-                self.edge_emitted(id);
+                self.edge(id);
             }
             Exit::Goto {
                 dest: Dest::Pc(pc), ..
@@ -158,6 +156,15 @@ impl Lower<'_> {
         }
     }
 
+    /// Goes to a block of the unit, writing back what is not to be dirty there.
+    fn edge(&mut self, id: BlockId) {
+        let set = self.flow.written_back(self.dirty, id);
+        self.store_slots(set);
+        let to = self.blocks[id.0 as usize].0;
+        self.b.ins().jump(to, &[]);
+        self.edge_emitted(id);
+    }
+
     fn branch(&mut self, cond: metaphrase_ir::Value, taken: Dest, fall: Dest) {
         let c = match self.val(cond) {
             Ok(c) => c,
@@ -171,27 +178,33 @@ impl Lower<'_> {
         let mut to = [self.blocks[0].0; 2];
         for (i, d) in [taken, fall].into_iter().enumerate() {
             to[i] = match d {
-                Dest::Block(id) => self.blocks[id.0 as usize].0,
-                Dest::Pc(pc) => {
+                Dest::Block(id) if self.flow.written_back(self.dirty, id).is_empty() => {
+                    self.blocks[id.0 as usize].0
+                }
+                _ => {
                     let b = self.b.create_block();
-                    if cold[i] {
+                    if cold[i] && matches!(d, Dest::Pc(_)) {
                         self.b.set_cold_block(b);
                     }
-                    leaving.push((b, pc));
+                    leaving.push((b, d));
                     b
                 }
             };
         }
         self.b.ins().brif(c, to[0], &[], to[1], &[]);
-        for d in [taken, fall] {
-            if let Dest::Block(id) = d {
-                self.edge_emitted(id);
+        for (i, d) in [taken, fall].into_iter().enumerate() {
+            match d {
+                Dest::Block(id) if to[i] == self.blocks[id.0 as usize].0 => self.edge_emitted(id),
+                _ => {}
             }
         }
-        for (b, pc) in leaving {
+        for (b, d) in leaving {
             self.b.seal_block(b);
             self.b.switch_to_block(b);
-            self.direct(pc);
+            match d {
+                Dest::Block(id) => self.edge(id),
+                Dest::Pc(pc) => self.direct(pc),
+            }
         }
     }
 

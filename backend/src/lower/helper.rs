@@ -126,6 +126,9 @@ impl Lower<'_> {
         self.cur_flags = None;
         self.cur_kind = Kind::Dynamic;
         self.dirty = SlotSet::default();
+        if let Some((tail, _)) = self.pad_tail.take() {
+            self.b.seal_block(tail);
+        }
         self.defined = SlotSet::default();
         let i = block.0 as usize;
         let end = self.unit.blocks[i].end;

@@ -62,9 +62,34 @@ impl Lower<'_> {
         self.b.seal_block(cont);
         self.set_loc(Loc::Pc(self.pc));
         self.b.switch_to_block(cold);
-        self.store_dirty();
-        self.leave(EXIT_FAULT);
+        self.land();
         self.b.switch_to_block(cont);
+    }
+
+    /// The landing pad. What was dirty when the IR block began and is not set in it is written by a tail that the block's pads
+    /// share.
+    fn land(&mut self) {
+        let tail = match self.pad_tail {
+            Some(t) => Some(t),
+            None => {
+                let common = self.dirty.minus(self.sets);
+                (!common.is_empty()).then(|| (self.b.create_block(), common))
+            }
+        };
+        let Some((block, common)) = tail else {
+            self.store_dirty();
+            self.leave(EXIT_FAULT);
+            return;
+        };
+        self.store_slots(self.dirty.minus(common));
+        self.b.ins().jump(block, &[]);
+        if self.pad_tail.is_none() {
+            self.pad_tail = tail;
+            self.b.set_cold_block(block);
+            self.b.switch_to_block(block);
+            self.store_slots(common);
+            self.leave(EXIT_FAULT);
+        }
     }
 
     /// Address and displacement: the offset is folded in when it fits.

@@ -23,7 +23,7 @@ mod state;
 
 use crate::abi::{MODE_FP, STATE_BIAS};
 use crate::emit::{CompileError, CompileOpts};
-use crate::flow::{Flow, Kind, SlotMap, SlotSet};
+use crate::flow::{self, Flow, Kind, SlotMap, SlotSet};
 use crate::host::HostCaps;
 use crate::pcmap::Loc;
 use cranelift_codegen::Context;
@@ -80,6 +80,10 @@ pub(crate) struct Lower<'a> {
     cur_kind: Kind,
     /// Slots given a value in this block (their variables are defined at its end).
     defined: SlotSet,
+    /// Block that writes back what the pads of this IR block have in common, and those slots.
+    pad_tail: Option<(ir::Block, SlotSet)>,
+    /// Slots that this IR block sets.
+    sets: SlotSet,
     dirty: SlotSet,
     vals: Vec<Option<ir::Value>>,
     flags: HashMap<u32, FlagsVal>,
@@ -178,6 +182,8 @@ pub(crate) fn lower(
         cur_flags: None,
         cur_kind: Kind::Dynamic,
         defined: SlotSet::default(),
+        pad_tail: None,
+        sets: SlotSet::default(),
         dirty: SlotSet::default(),
         vals: vec![None; unit.insts.len()],
         flags: HashMap::new(),
@@ -244,6 +250,7 @@ impl Lower<'_> {
         self.cur_kind = self.flow.kind_in[i];
         self.defined = SlotSet::default();
         self.dirty = self.flow.dirty_in[i];
+        self.sets = flow::sets(unit, self.map, blk);
         self.set_pc(blk.pc);
         if self.flow.header[i] && self.opts.poll {
             self.poll(blk.pc);
@@ -253,6 +260,9 @@ impl Lower<'_> {
         }
         self.flush_pad();
         self.exit(blk);
+        if let Some((tail, _)) = self.pad_tail.take() {
+            self.b.seal_block(tail);
+        }
         Ok(())
     }
 

@@ -123,7 +123,12 @@ impl Lower<'_> {
 
     /// Writes the dirty slots to the frame; what is dirty does not change (the path being emitted may be a side exit).
     pub(super) fn store_dirty(&mut self) {
-        for d in self.dirty.iter() {
+        self.store_slots(self.dirty);
+    }
+
+    /// Writes these slots to the frame.
+    pub(super) fn store_slots(&mut self, set: SlotSet) {
+        for d in set.iter() {
             let row = self.map.rows[d];
             if row.ty == Type::Flags {
                 let f = self.current_flags();
