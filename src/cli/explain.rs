@@ -5,7 +5,6 @@ use super::{Args, complain, os};
 use crate::report::symbols::FileSymbols;
 use clap::{Arg, ArgAction, Command, value_parser};
 use metaphrase_arm64::arch::features::FeatSet;
-use metaphrase_arm64::translate::Config;
 use metaphrase_runtime::debug::explain::{self, Explained, Extent};
 use object::{Architecture, Object, ObjectSegment, SegmentFlags};
 use std::collections::BTreeMap;
@@ -147,11 +146,8 @@ impl Program {
 
     fn explain(&self, at: &str, extent: Extent) -> Result<Explained, String> {
         let pc = self.address(at)?;
-        let cfg = Config {
-            feats: FeatSet::IMPLEMENTED,
-            ..Config::default()
-        };
-        explain::explain(pc, extent, &cfg, &mut |pc| self.fetch(pc)).map_err(|e| e.to_string())
+        explain::explain(pc, extent, FeatSet::IMPLEMENTED, &mut |pc| self.fetch(pc))
+            .map_err(|e| e.to_string())
     }
 
     /// `401000  add x0, x1, #0x4`, one for each guest instruction.

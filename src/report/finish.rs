@@ -9,6 +9,7 @@ use metaphrase_runtime::engine::Engine;
 use metaphrase_runtime::stats::Stats;
 use metaphrase_runtime::stats::snapshot::{Process, SyscallCount};
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// What is to be written.
@@ -57,7 +58,8 @@ pub fn write(engine: &Engine, wanted: &Wanted, about: About) {
     s.syscalls = about.syscalls;
     name_all(&mut s, &mut symbols);
     if to.as_os_str().is_empty() {
-        eprint!("{}", text::summary(&s));
+        // The guest may have closed it, or nobody may be reading.
+        let _ = std::io::stderr().write_all(text::summary(&s).as_bytes());
         return;
     }
     let to = match wanted.child {
@@ -84,9 +86,9 @@ fn name_all(s: &mut Stats, symbols: &mut Symbols) {
 
 /// Written beside and renamed, so that a reader never sees half a file.
 fn write_json(to: &Path, s: &Stats) -> std::io::Result<()> {
-    let plain_file = std::fs::symlink_metadata(to).is_ok_and(|m| !m.is_file());
+    let special = std::fs::symlink_metadata(to).is_ok_and(|m| !m.is_file());
     let text = serde_json::to_vec(s).map_err(std::io::Error::other)?;
-    if plain_file {
+    if special {
         // A device, a pipe, a link: written in place.
         return std::fs::write(to, text);
     }

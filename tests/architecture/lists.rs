@@ -102,6 +102,10 @@ pub const UNSAFE: &[(&str, &str)] = &[
         "runtime/src/vcpu.rs",
         "MXCSR; another thread empties a jump cache",
     ),
+    (
+        "runtime/src/debug/jitdump.rs",
+        "maps its file once, for perf to see",
+    ),
     ("runtime/src/mem/access.rs", "guest memory by host address"),
     (
         "runtime/src/compile/tier1.rs",

@@ -5,6 +5,7 @@ use crate::cache::block::Block0;
 use crate::cache::tables::Tables;
 use crate::compile::region::{self, MAX_INSNS};
 use crate::vcpu::TEMPS_OFFSET;
+use metaphrase_arm64::arch::features::FeatSet;
 use metaphrase_arm64::arch::state::{PC_OFFSET, SLOTS};
 use metaphrase_arm64::translate::{self, Config};
 use metaphrase_backend::bytecode::build::Builder;
@@ -61,16 +62,20 @@ pub enum ExplainError {
     Compile(#[from] CompileError),
 }
 
-/// Explains the code at `pc`. `fetch` gives guest words and refuses what is not code.
+/// Explains the code at `pc` for a CPU with these features. `fetch` gives guest words and refuses what is not code.
 pub fn explain(
     pc: u64,
     extent: Extent,
-    cfg: &Config,
+    feats: FeatSet,
     fetch: &mut dyn FnMut(u64) -> Option<u32>,
 ) -> Result<Explained, ExplainError> {
     if pc & 3 != 0 || fetch(pc).is_none() {
         return Err(ExplainError::NoCode(pc));
     }
+    let cfg = &Config {
+        feats,
+        ..Config::default()
+    };
     let mut unit = match extent {
         Extent::Block => block(pc, cfg, fetch),
         Extent::Region => {
@@ -166,8 +171,7 @@ mod tests {
 
     #[test]
     fn a_block_ends_at_its_branch_and_a_region_has_the_loop() {
-        let cfg = Config::default();
-        let b = explain(0x1000, Extent::Block, &cfg, &mut fetch).unwrap();
+        let b = explain(0x1000, Extent::Block, FeatSet::IMPLEMENTED, &mut fetch).unwrap();
         assert_eq!(b.guest, [(0x1000, CODE[..3].to_vec())]);
         assert!(
             b.ir.contains("get x0")
@@ -175,7 +179,7 @@ mod tests {
                 && b.host.contains("; guest 0x1000")
         );
         assert!(b.ir_ops.1 <= b.ir_ops.0 && b.host_bytes > 0);
-        let r = explain(0x1000, Extent::Region, &cfg, &mut fetch).unwrap();
+        let r = explain(0x1000, Extent::Region, FeatSet::IMPLEMENTED, &mut fetch).unwrap();
         assert_eq!(
             r.guest.iter().map(|g| g.0).collect::<Vec<_>>(),
             [0x1000, 0x100c]
@@ -190,9 +194,8 @@ mod tests {
 
     #[test]
     fn where_there_is_no_code_it_says_so() {
-        let cfg = Config::default();
         for pc in [0x2000, 0x1002, 0xffc] {
-            let e = explain(pc, Extent::Region, &cfg, &mut fetch).unwrap_err();
+            let e = explain(pc, Extent::Region, FeatSet::IMPLEMENTED, &mut fetch).unwrap_err();
             assert_eq!(e.to_string(), format!("no code at {pc:#x}"));
         }
     }
