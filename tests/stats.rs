@@ -65,6 +65,7 @@ fn json(path: &Path) -> Value {
 /// Runs a guest with --stats; its report and its result.
 fn report(dir: &Path, flags: &[&str], program: &str, args: &[&str]) -> (Value, Output) {
     let file = dir.join("report.json");
+    let _ = std::fs::remove_file(&file);
     let stats = format!("--stats={}", file.display());
     let all = [&["run", &stats], flags, &[program], args].concat();
     let out = metaphrase(&all);

@@ -79,12 +79,15 @@ unsafe impl super::uaccess::Pod for Action {}
 #[derive(Debug)]
 pub struct Actions {
     table: Mutex<[Action; NSIG as usize + 1]>,
+    /// Signals that end the process by default come to us first: something is to be written then.
+    watched: bool,
 }
 
 impl Clone for Actions {
     fn clone(&self) -> Self {
         Actions {
             table: Mutex::new(*self.table.lock()),
+            watched: self.watched,
         }
     }
 }
@@ -100,6 +103,16 @@ impl Actions {
         }
         Actions {
             table: Mutex::new(table),
+            watched: false,
+        }
+    }
+
+    /// From now on no default action ends the process unseen. The caller's signals are blocked.
+    pub fn watch(&mut self) {
+        self.watched = true;
+        let t = self.table.lock();
+        for sig in (1..=NSIG).filter(|&s| t[s as usize].handler == SIG_DFL) {
+            let _ = install(sig, &t[sig as usize], true);
         }
     }
 
@@ -111,7 +124,7 @@ impl Actions {
     /// Replaces it, on the host too; the old one.
     pub fn set(&self, sig: i32, new: Action) -> Result<Action, Errno> {
         let mut t = self.table.lock();
-        install(sig, &new)?;
+        install(sig, &new, self.watched)?;
         Ok(std::mem::replace(&mut t[sig as usize], new))
     }
 
@@ -121,7 +134,7 @@ impl Actions {
         let a = t[sig as usize];
         if a.flags & libc::SA_RESETHAND as u64 != 0 && a.handler > SIG_IGN {
             t[sig as usize].handler = SIG_DFL;
-            let _ = install(sig, &t[sig as usize]);
+            let _ = install(sig, &t[sig as usize], self.watched);
         }
         a
     }
@@ -355,13 +368,15 @@ unsafe extern "C" {
     fn metaphrase_sigreturn();
 }
 
-/// The host's disposition for a guest action.
-fn install(sig: i32, a: &Action) -> Result<(), Errno> {
+/// The host's disposition for a guest action. `watched`: we want to see signals whose default action ends the process.
+fn install(sig: i32, a: &Action, watched: bool) -> Result<(), Errno> {
+    const SURVIVED: u64 = IGNORED_BY_DEFAULT | STOPS_BY_DEFAULT | UNBLOCKABLE;
     if bit(sig) & RUNTIME_OWNED != 0 {
         return Ok(());
     }
     let passed = a.flags & (libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT) as u64;
-    let host = if a.handler <= SIG_IGN {
+    let seen = a.handler > SIG_IGN || watched && a.handler == SIG_DFL && bit(sig) & SURVIVED == 0;
+    let host = if !seen {
         Action {
             handler: a.handler,
             flags: passed,

@@ -106,8 +106,11 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
         mut paths,
     } = start;
     enter_root(&paths).map_err(host("the root folder"))?;
-    let actions = Actions::inherited();
+    let mut actions = Actions::inherited();
     let guest_mask = signal::set_raw_mask(u64::MAX);
+    if options.wanted().is_some() {
+        actions.watch();
+    }
     let self_exe = File::open("/proc/self/exe")
         .ok()
         .and_then(|f| fd::hide(OwnedFd::from(f)).ok());

@@ -67,7 +67,7 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("metaphrase-perf-map-{}", std::process::id()));
         let name = |pc| (pc == 0x40_0100).then(|| "main+0x4 in a.out".to_string());
         // Twice: an old map is replaced.
-        write(&dir, &[other.clone()], name).unwrap();
+        write(&dir, std::slice::from_ref(&other), name).unwrap();
         write(&dir, &[live, gone, other], name).unwrap();
         let text = std::fs::read_to_string(&dir).unwrap();
         std::fs::remove_file(&dir).unwrap();
