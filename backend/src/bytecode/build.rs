@@ -45,6 +45,8 @@ pub struct Builder {
     skip: Vec<bool>,
     rc: Vec<u16>,
     free: Vec<u16>,
+    /// Freed by the instruction being built: its operands are read after moves that `clobber` puts before it.
+    freed: Vec<u16>,
     next_temp: u16,
     live_aliases: Vec<Value>,
 }
@@ -77,6 +79,7 @@ impl Builder {
         self.rc.clear();
         self.rc.resize(TEMPS as usize, 0);
         self.free.clear();
+        self.freed.clear();
         self.next_temp = 1;
         self.live_aliases.clear();
         let mut cx = Cx {
@@ -110,6 +113,8 @@ impl Cx<'_> {
         for i in self.block.start..self.block.end {
             let k = (i - self.block.start) as usize;
             if !self.b.skip[k] {
+                let b = &mut *self.b;
+                b.free.append(&mut b.freed);
                 self.one(Value(i))?;
             }
         }
@@ -239,7 +244,7 @@ impl Cx<'_> {
             let rc = &mut self.b.rc[t as usize];
             *rc -= 1;
             if *rc == 0 && self.inst(v).ty != Type::Flags {
-                self.b.free.push(t);
+                self.b.freed.push(t);
             }
         }
     }
@@ -341,7 +346,7 @@ impl Cx<'_> {
         self.b.rc[t as usize] = self.b.uses[k];
         self.b.loc[k] = Loc::Temp(t, 0);
         if self.b.uses[k] == 0 && ty != Type::Flags {
-            self.b.free.push(t);
+            self.b.freed.push(t);
         }
         Ok(self.temp_off(t))
     }
@@ -549,7 +554,7 @@ impl Cx<'_> {
         let t = self.new_temp(Type::I64)?;
         let d = self.temp_off(t);
         self.emit(Op0::Imm, d, 0, 0, c);
-        self.b.free.push(t);
+        self.b.freed.push(t);
         Ok(d)
     }
 
@@ -641,7 +646,7 @@ impl Cx<'_> {
             let t = self.new_temp(Type::I64)?;
             let to = self.temp_off(t);
             self.emit(op, to, a, 0, i.imm);
-            self.b.free.push(t);
+            self.b.freed.push(t);
             let d = self.dest(v)?;
             self.emit(Op0::VLo64, d, to, 0, 0);
             return Ok(());
