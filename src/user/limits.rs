@@ -1,7 +1,7 @@
 //! Resource limits that must not hit metaphrase itself: what a guest may map (`RLIMIT_AS`, `RLIMIT_DATA`) and the size of its stack.
 //! All others are the host's own.
 //!
-//! Must not know: who enforces them. Invariants: the guest reads back what it set; the host process keeps enough of everything to
+//! Must not know: who enforces them (the address space does). Invariants: the guest reads back what it set; the host process keeps enough of everything to
 //! translate. `RLIMIT_STACK` is passed on to the host no lower than [`HOST_STACK`], so that a child started by `execve` inherits it;
 //! the other two end with the process unless its successor is told ([`to_text`], [`adopt`]).
 

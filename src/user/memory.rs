@@ -11,8 +11,8 @@
 //!
 //! Every change holds the write lock over the host call, so that record and host agree. Must not know about tasks or files.
 
-use super::host;
 use super::syscall::{Errno, SysResult};
+use super::{host, limits};
 use metaphrase_runtime::sync::RwLock;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -175,6 +175,22 @@ impl Inner {
         self.scan_top = self.scan_top.max(r.end).min(self.mmap_top);
     }
 
+    /// `ENOMEM` if `more` bytes beside what is mapped outside of `replaced` exceed RLIMIT_AS.
+    fn check_limit(&self, more: u64, replaced: &Range<u64>) -> Result<(), Errno> {
+        let limit = limits::address_space();
+        if limit == u64::MAX {
+            return Ok(());
+        }
+        let all: u64 = self.regions.iter().map(|(s, g)| g.end - s).sum();
+        let overlap = |(s, g): (u64, Region)| g.end.min(replaced.end) - s.max(replaced.start);
+        let gone: u64 = self.overlapping(replaced.clone()).map(overlap).sum();
+        if (all - gone).saturating_add(more) > limit {
+            Err(Errno::ENOMEM)
+        } else {
+            Ok(())
+        }
+    }
+
     /// Records a region over a range that has been cut, joining equal neighbours.
     fn put(&mut self, mut start: u64, mut g: Region) {
         if let Some((s, before)) = self
@@ -334,6 +350,7 @@ impl MemoryMap {
         }
         let mut inner = self.inner.write();
         let addr = self.place(&mut inner, &q, len)?;
+        inner.check_limit(len, &(addr..addr + len))?;
         let keep =
             q.flags & !(libc::MAP_FIXED_NOREPLACE | libc::MAP_32BIT | libc::MAP_GROWSDOWN) as u32;
         let flags = (keep | libc::MAP_FIXED as u32) as u64;
@@ -381,6 +398,7 @@ impl MemoryMap {
         let len = page_up(len);
         let mut inner = self.inner.write();
         let at = self.place(&mut inner, &q, len)?;
+        inner.check_limit(len, &(at..at + len))?;
         make(at)?;
         inner.cut(&(at..at + len));
         inner.put(
@@ -485,6 +503,9 @@ impl MemoryMap {
         if old_len > 0 {
             self.range(old, old_len)?;
         }
+        if new_len > old_len {
+            inner.check_limit(new_len - old_len, &(0..0))?;
+        }
         let grown = old + old_len..old.checked_add(new_len).ok_or(Errno::EINVAL)?;
         let in_place = !fixed
             && !keep_old
@@ -555,6 +576,7 @@ impl MemoryMap {
             let free = self.layout.allows(&r) && inner.is_free(&(old..new + PAGE));
             let ok = free
                 && within_data_limit(new - inner.brk_start)
+                && inner.check_limit(new - old, &(0..0)).is_ok()
                 && host::call(libc::SYS_mmap, args).is_ok();
             if ok {
                 inner.put(
@@ -591,11 +613,5 @@ impl MemoryMap {
 
 /// Whether a heap of this size respects RLIMIT_DATA.
 fn within_data_limit(bytes: u64) -> bool {
-    let mut lim = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: `lim` is valid.
-    unsafe { libc::getrlimit(libc::RLIMIT_DATA, &mut lim) };
-    bytes <= lim.rlim_cur
+    limits::get(libc::RLIMIT_DATA).is_ok_and(|l| bytes <= l.cur)
 }

@@ -1,6 +1,7 @@
 //! THE list of settings of a Linux user-mode run: key, what it takes, what it says. The command line's flags, the METAPHRASE_* environment
 //! variables and what is handed to children all go through [`Options::set`], so they cannot differ.
 
+use super::limits;
 use crate::report::finish::Wanted;
 use metaphrase_arm64::arch::features::FeatSet;
 use metaphrase_runtime::engine::{EngineConfig, JitMode};
@@ -8,6 +9,9 @@ use std::path::PathBuf;
 
 /// Prefix of the environment variables.
 pub const ENV_PREFIX: &str = "METAPHRASE_";
+
+/// What a child is told beside the settings: resource limits that the host does not hold.
+const LIMITS: &str = "limits";
 
 /// Settings of a run.
 #[derive(Clone, Debug, Default)]
@@ -282,6 +286,7 @@ impl Options {
         self.given
             .iter()
             .map(|(k, v)| format!("{k}={}\n", value(k, v)))
+            .chain(limits::to_text().map(|l| format!("{LIMITS}={l}\n")))
             .collect()
     }
 
@@ -299,7 +304,13 @@ impl Options {
     pub fn set_from_parent(&mut self, text: &str) -> Result<(), String> {
         text.lines()
             .filter_map(|l| l.split_once('='))
-            .try_for_each(|(k, v)| self.set(k, v))
+            .try_for_each(|(k, v)| match k {
+                LIMITS => {
+                    limits::adopt(v);
+                    Ok(())
+                }
+                _ => self.set(k, v),
+            })
     }
 }
 

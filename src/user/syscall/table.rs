@@ -337,9 +337,9 @@ rows! {
     160 uname                   full(misc::uname)                            [Ptr];
     161 sethostname             pass(SYS_sethostname)                        [Ptr, Size];
     162 setdomainname           pass(SYS_setdomainname)                      [Ptr, Size];
-    163 getrlimit               partial(misc::getrlimit, "RLIMIT_AS and RLIMIT_DATA are read back but not enforced") [Int, Ptr];
-    164 setrlimit               partial(misc::setrlimit, "RLIMIT_AS and RLIMIT_DATA are read back but not enforced") [Int, Ptr];
-    261 prlimit64               partial(misc::prlimit64, "RLIMIT_AS and RLIMIT_DATA are read back but not enforced") [Pid, Int, Ptr, Ptr];
+    163 getrlimit               full(misc::getrlimit) [Int, Ptr];
+    164 setrlimit               full(misc::setrlimit) [Int, Ptr];
+    261 prlimit64               full(misc::prlimit64) [Pid, Int, Ptr, Ptr];
     165 getrusage               pass(SYS_getrusage)                          [Int, Ptr];
     179 sysinfo                 pass(SYS_sysinfo)                            [Ptr];
     116 syslog                  pass(SYS_syslog)                             [Int, Ptr, Int];
