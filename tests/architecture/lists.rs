@@ -42,7 +42,7 @@ pub const CRATES: &[Crate] = &[
 pub const ARCH_ONLY: &str = "metaphrase_arm64::arch";
 
 /// Product files that show every stage side by side, and so may name every crate.
-pub const SHOWS_ALL_STAGES: &[&str] = &[];
+pub const SHOWS_ALL_STAGES: &[&str] = &["src/cli/explain.rs"];
 
 /// What lies at the top of the repository.
 pub const TOP_LEVEL: &[&str] = &[
@@ -111,6 +111,10 @@ pub const UNSAFE: &[(&str, &str)] = &[
         "runtime/src/compile/tier1.rs",
         "relocations; addresses of published code",
     ),
+    (
+        "runtime/src/debug/jitdump.rs",
+        "a mapping that tells perf of the file",
+    ),
     ("runtime/tests/bare.rs", "loads a guest by hand"),
     ("src/main.rs", "C's main"),
     ("src/cli/run.rs", "C's argument list; execve"),
@@ -134,6 +138,7 @@ pub const UNSAFE: &[(&str, &str)] = &[
     ("src/user/syscall/net.rs", "host calls"),
     ("src/user/syscall/signal.rs", "host calls"),
     ("src/user/syscall/task.rs", "host calls"),
+    ("src/user/syscall/time.rs", "the host's vDSO"),
 ];
 
 /// Most lines of a source file.
