@@ -12,7 +12,7 @@ use crate::signal;
 use crate::stats::{self, Collect, Collector, Counter, Phase, Stats};
 use crate::sync::{Mutex, MutexGuard};
 use crate::vcpu::{BLOCK_ENTRIES, TEMPS_OFFSET, Vcpu};
-use metaphrase_arm64::arch::features::FeatSet;
+use metaphrase_arm64::arch::features::{MAX, Model};
 use metaphrase_arm64::arch::state::SLOTS;
 use metaphrase_arm64::translate::{self, Config};
 use metaphrase_backend::abi::{
@@ -49,8 +49,8 @@ pub struct EngineConfig {
     pub threads: u32,
     /// Bytes of code memory.
     pub cache_size: usize,
-    /// Features that the guest CPU advertises.
-    pub feats: FeatSet,
+    /// The CPU that the guest sees.
+    pub cpu: Model,
     /// Statistics wanted.
     pub collect: Collect,
 }
@@ -62,7 +62,7 @@ impl Default for EngineConfig {
             threshold: 60,
             threads: 1,
             cache_size: 256 << 20,
-            feats: FeatSet::V8_0,
+            cpu: MAX,
             collect: Collect::default(),
         }
     }
@@ -115,10 +115,7 @@ enum From<'a> {
 impl Engine {
     /// A fresh engine.
     pub fn new(config: EngineConfig) -> std::io::Result<Engine> {
-        let cfg = Config {
-            feats: config.feats,
-            ..Config::default()
-        };
+        let cfg = Config::for_model(&config.cpu);
         let stats = Collector::new(config.collect);
         let tier1 = Tier1::new(config.threshold, config.cache_size, cfg, stats);
         Ok(Engine {
@@ -152,7 +149,7 @@ impl Engine {
             cpu.helper_table = helpers::table().into_boxed_slice();
         }
         cpu.frame.header.helpers = cpu.helper_table.as_ptr() as u64;
-        cpu.frame.feats = self.config.feats;
+        cpu.frame.feats = self.config.cpu.feats;
         cpu.shared
             .stop
             .store(cpu.stop_word() as u64, Ordering::SeqCst);
@@ -425,10 +422,7 @@ impl Engine {
     ) -> *const Block0 {
         cpu.phase(Phase::Translate);
         let pc = cpu.frame.guest.pc;
-        let cfg = Config {
-            feats: self.config.feats,
-            ..Config::default()
-        };
+        let cfg = Config::for_model(&self.config.cpu);
         let page = pc & !0xfff;
         let mut max = MAX_BLOCK;
         let (block, code, words) = loop {

@@ -3,7 +3,7 @@
 
 use super::limits;
 use crate::report::finish::Wanted;
-use metaphrase_arm64::arch::features::FeatSet;
+use metaphrase_arm64::arch::features::Model;
 use metaphrase_runtime::engine::{EngineConfig, JitMode};
 use std::path::PathBuf;
 
@@ -137,12 +137,12 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "cpu",
-        takes: "a model name: max, base",
+        takes: "a model name: max, base, cortex-a53, cortex-a72, neoverse-n1",
         help: "CPU model that the program sees",
         short: None,
         optional: false,
         apply: |o, v| {
-            o.engine.feats = cpu_model(v)?;
+            o.engine.cpu = *Model::by_name(v)?;
             Some(())
         },
     },
@@ -201,14 +201,6 @@ fn jit_mode(v: &str) -> Option<JitMode> {
     })
 }
 
-fn cpu_model(v: &str) -> Option<FeatSet> {
-    match v {
-        "max" => Some(FeatSet::IMPLEMENTED),
-        "base" => Some(FeatSet::V8_0),
-        _ => None,
-    }
-}
-
 /// A path to write to, independent of the folder that the guest is in later. Nothing stays nothing.
 fn absolute(v: &str) -> Option<String> {
     if v.is_empty() {
@@ -237,13 +229,7 @@ fn size(v: &str) -> Option<usize> {
 impl Options {
     /// The defaults: every feature that is implemented is advertised.
     pub fn new() -> Options {
-        Options {
-            engine: EngineConfig {
-                feats: FeatSet::IMPLEMENTED,
-                ..EngineConfig::default()
-            },
-            ..Options::default()
-        }
+        Options::default()
     }
 
     /// Sets one by name. The error says what is wrong.
@@ -317,6 +303,18 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_cpu_model_is_named_and_taken() {
+        let cpu = SETTINGS.iter().find(|s| s.name == "cpu").unwrap();
+        let named: Vec<&str> = cpu.takes.split(": ").nth(1).unwrap().split(", ").collect();
+        for m in metaphrase_arm64::arch::features::MODELS {
+            assert!(named.contains(&m.name), "{}", m.name);
+            let mut o = Options::new();
+            o.set("cpu", m.name).unwrap();
+            assert_eq!(o.engine.cpu, *m);
+        }
+    }
 
     #[test]
     fn settings_reach_children() {

@@ -7,7 +7,7 @@
 //! cannot be produced falls back to the host's file.
 
 use super::task::Process;
-use metaphrase_arm64::arch::features::{MODELS, Model};
+use metaphrase_arm64::arch::features::Model;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{File, read_to_string};
@@ -229,13 +229,7 @@ fn status(process: &Process, host: &str) -> String {
 
 /// `/proc/cpuinfo` as Linux on arm64 writes it (arch/arm64/kernel/cpuinfo.c), for as many processors as the host has online.
 fn cpuinfo(process: &Process) -> String {
-    let feats = process.options.engine.feats;
-    let midr = MODELS
-        .iter()
-        .find(|m| m.feats == feats)
-        .map_or(metaphrase_arm64::arch::features::MAX.midr, |m: &Model| {
-            m.midr
-        });
+    let Model { feats, midr, .. } = process.options.engine.cpu;
     // SAFETY: sysconf only asks.
     let count = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }.max(1);
     let mut out = String::new();

@@ -133,7 +133,7 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
     let range = stack::reserve(&mem, elf.executable_stack()).map_err(map)?;
     let loaded = load(&mem, &mut paths, elf)?;
     let vdso = vdso::map(&mem).map_err(map)?;
-    let feats = options.engine.feats;
+    let feats = options.engine.cpu.feats;
     let contents = Contents {
         execfn: &execfn,
         argv: &program.argv,

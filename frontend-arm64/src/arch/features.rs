@@ -175,6 +175,8 @@ const CRYPTO_V8: &[Feat] = &[
 /// Every model; the last is all that is implemented.
 #[rustfmt::skip]
 pub static MODELS: &[Model] = &[
+    // Armv8.0-A and nothing else.
+    Model { name: "base",        midr: 0x000f_04c0, feats: FeatSet::V8_0 },
     Model { name: "cortex-a53",  midr: 0x410f_d034, feats: FeatSet::V8_0.with_all(CRYPTO_V8) },
     Model { name: "cortex-a72",  midr: 0x410f_d083, feats: FeatSet::V8_0.with_all(CRYPTO_V8) },
     // Without SSBS, whose PSTATE bit is not kept.

@@ -14,7 +14,7 @@ const PROT_BTI: u64 = 0x10;
 /// The protection, if arch_validate_prot accepts it.
 fn protection(t: &Thread, prot: u64) -> Result<u32, Errno> {
     const PROT_SEM: u64 = 8;
-    let bti = if t.process.options.engine.feats.has(Feat::BTI) {
+    let bti = if t.process.options.engine.cpu.feats.has(Feat::BTI) {
         PROT_BTI
     } else {
         0
