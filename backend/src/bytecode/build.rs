@@ -205,6 +205,11 @@ impl Cx<'_> {
         {
             return Ok(t);
         }
+        self.fresh_temp(ty)
+    }
+
+    /// A temporary that was not in use before: nothing that is still to be read lives there.
+    fn fresh_temp(&mut self, ty: Type) -> R<u16> {
         let n = if ty == Type::Flags { 2 } else { 1 };
         let t = self.b.next_temp;
         self.b.next_temp += n;
@@ -267,7 +272,8 @@ impl Cx<'_> {
         self.out.ops.push(BOp { op, d, a, b, imm });
     }
 
-    /// Before slot `s` changes: values that alias it and are still needed move away.
+    /// Before slot `s` changes: values that alias it and are still needed move away. To fresh temporaries: the instruction being built
+    /// has taken its operands, so theirs are free already, but it has not read them yet.
     fn clobber(&mut self, s: Slot) -> R {
         let mut i = 0;
         while i < self.b.live_aliases.len() {
@@ -277,7 +283,7 @@ impl Cx<'_> {
                 Loc::Alias(a, w) if self.b.uses[k] > 0 => {
                     if a == s {
                         let ty = self.inst(v).ty;
-                        let t = self.new_temp(ty)?;
+                        let t = self.fresh_temp(ty)?;
                         self.b.rc[t as usize] = self.b.uses[k];
                         self.b.loc[k] = Loc::Temp(t, 0);
                         let (d, a) = (self.temp_off(t), self.slot_off(s) + w);
