@@ -15,6 +15,7 @@
 //!   target to the guest pc and return [`EXIT_LOOKUP`];
 //! * trap: store the guest pc, store the encoded [`metaphrase_ir::TrapKind`] to `header.trap`, return [`EXIT_TRAP`];
 //! * poll found `header.stop` set: store the block's pc, return [`EXIT_STOP`];
+//! * baseline code alone: its execution counter (a chain slot that is no exit) is spent: store the block's pc, return [`EXIT_HOT`];
 //! * fault landing pad: return [`EXIT_FAULT`]. The guest pc is not stored by the pad but by the host signal handler, from the
 //!   `guest_pc` of the [`crate::emit::FaultSite`] that names the faulting host instruction; then the handler resumes at the site's
 //!   `landing_offset` with all other host registers as they were;
@@ -108,6 +109,10 @@ pub const EXIT_STOP: u64 = 3;
 /// A guest memory access faulted.
 pub const EXIT_FAULT: u64 = 4;
 
+/// Baseline code has used up its execution counter: guest pc stored, nothing executed. The runtime sets the counter anew or
+/// replaces the code.
+pub const EXIT_HOT: u64 = 5;
+
 /// `header.fault_info`: generated code found a misaligned address itself (no host signal); bit 0 still says "write".
 pub const FAULT_ALIGNMENT: u64 = 4;
 
@@ -128,11 +133,19 @@ pub enum Builtin {
     /// `Eval` under `CallConv::PreserveAll`, for cold paths: the address of [`crate::stubs::Stubs::eval_cold`], which calls `Eval`
     /// through this table.
     EvalCold = 2,
+    /// `extern "C" fn(state, op: *const BOp, code: *const Bytecode) -> u64`: executes one bytecode op that baseline code has no
+    /// template for. 0: done; 1: it faulted (repeat the guest instruction); for a conditional exit: 2 + number of the link.
+    BytecodeOp = 3,
 }
 
 impl Builtin {
     /// Every built-in.
-    pub const ALL: [Builtin; 3] = [Builtin::Eval, Builtin::Nzcv, Builtin::EvalCold];
+    pub const ALL: [Builtin; 4] = [
+        Builtin::Eval,
+        Builtin::Nzcv,
+        Builtin::EvalCold,
+        Builtin::BytecodeOp,
+    ];
     /// Index in the helper table.
     pub const fn index(self) -> usize {
         metaphrase_ir::helper::HelperId::ALL.len() + self as usize

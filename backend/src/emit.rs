@@ -128,6 +128,9 @@ pub struct CompiledUnit {
     pub thunks: u32,
     /// CLIF text, if asked for.
     pub clif: Option<String>,
+    /// Baseline code: index of the slot (the last) that is no exit but a counter of executions left, in the low half of its
+    /// `code`. When it is spent, the code returns [`crate::abi::EXIT_HOT`].
+    pub counter: Option<u32>,
 }
 
 impl CompiledUnit {
@@ -269,6 +272,7 @@ impl Compiler {
             evals: lowered.evals,
             thunks: recovered.thunks,
             clif,
+            counter: None,
         })
     }
 }

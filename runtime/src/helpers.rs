@@ -6,6 +6,7 @@
 use crate::vcpu::Frame;
 use metaphrase_arm64::arch::sysreg;
 use metaphrase_backend::abi::Builtin;
+use metaphrase_backend::bytecode::{BOp, Bytecode};
 use metaphrase_ir::helper::HelperId;
 use metaphrase_ir::{FlagsKind, Inst, Op, Type, Value, arith, flags};
 
@@ -53,6 +54,7 @@ pub fn table() -> Vec<u64> {
         t.push(match b {
             Builtin::Eval => eval as *const () as u64,
             Builtin::Nzcv => nzcv as *const () as u64,
+            Builtin::BytecodeOp => bytecode_op as *const () as u64,
             // Generated code: the owner of the stubs (`backend::stubs`) puts its address here before tier 1 runs.
             Builtin::EvalCold => 0,
         });
@@ -164,6 +166,12 @@ extern "C" fn eval(state: *mut u8, packed: u64, imm: u64, args: *const [u128; 4]
     f.restore_guest_mxcsr();
     // SAFETY: the back end passes room for 16 bytes.
     unsafe { out.write_unaligned(v) };
+}
+
+/// See [`Builtin::BytecodeOp`].
+extern "C" fn bytecode_op(state: *mut u8, op: *const BOp, code: *const Bytecode) -> u64 {
+    // SAFETY: baseline code passes its frame, and addresses within the bytecode that it was made from, which outlives it.
+    unsafe { crate::interp::one_op(state.cast(), &*op, &*code) }
 }
 
 /// See [`Builtin::Nzcv`].

@@ -8,8 +8,8 @@ use crate::helpers;
 use crate::mem::access::{self, Faulted};
 use crate::vcpu::Frame;
 use metaphrase_arm64::arch::state::MONITOR_OPEN;
-use metaphrase_backend::bytecode::{BOp, EvalDesc, Op0};
-use metaphrase_ir::ops::{IntCond, Rmw};
+use metaphrase_backend::bytecode::{BOp, Bytecode, EvalDesc, Op0};
+use metaphrase_ir::ops::{Effects, IntCond, Rmw};
 use metaphrase_ir::{Cond, FlagsKind, Type, arith, flags};
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
@@ -401,12 +401,7 @@ fn block_body(r: Regs, block: &Block0) -> Step {
             Op0::FlagsAdd32I => r.set_flags(o.d, FlagsKind::Add32, r.get(o.a), o.imm),
             Op0::FlagsLogic64 => r.set_flags(o.d, FlagsKind::Logic64, r.get(o.a), 0),
             Op0::FlagsLogic32 => r.set_flags(o.d, FlagsKind::Logic32, r.get(o.a), 0),
-            Op0::FlagsAdc64 | Op0::FlagsAdc32 => {
-                let carry = r.get(o.imm as u16) & 1 != 0;
-                let f =
-                    flags::add_with_carry(r.get(o.a), r.get(o.b), carry, o.op == Op0::FlagsAdc64);
-                r.set_flags(o.d, FlagsKind::Nzcv, f as u64, 0)
-            }
+            Op0::FlagsAdc64 | Op0::FlagsAdc32 => flags_adc(r, o),
             Op0::FlagsPack => {
                 r.set_flags(o.d, FlagsKind::Nzcv, r.get32(o.a) as u64 & 0xf000_0000, 0)
             }
@@ -534,6 +529,56 @@ fn block_body(r: Regs, block: &Block0) -> Step {
         }
         i += 1;
     }
+}
+
+/// Executes the one op `o` for baseline code, which has no template for it; see [`Builtin::BytecodeOp`] for the result. Anything that
+/// does not belong here counts as faulted, so that tier 0 repeats it.
+///
+/// [`Builtin::BytecodeOp`]: metaphrase_backend::abi::Builtin::BytecodeOp
+///
+/// # Safety
+/// `frame` is the current thread's frame, `o` an op of `code`, which was built for it.
+pub unsafe fn one_op(frame: *mut Frame, o: &BOp, code: &Bytecode) -> u64 {
+    let r = Regs(frame.cast());
+    let desc = || &code.evals[o.imm as usize];
+    match o.op {
+        Op0::Eval => {
+            let fp = desc().inst.effects().contains(Effects::FPENV);
+            // SAFETY: this thread's frame, which nobody else refers to meanwhile.
+            let f = unsafe { &mut *frame };
+            if fp {
+                f.fold_host_flags();
+            }
+            eval(r, desc(), &code.consts);
+            if fp {
+                f.restore_guest_mxcsr();
+            }
+        }
+        Op0::Rmw | Op0::Cas | Op0::StoreExcl => return atomic(r, desc(), 0).is_err() as u64,
+        Op0::Call => {
+            // SAFETY: as above.
+            unsafe { &mut *frame }.fold_host_flags();
+            call(r, desc());
+            // SAFETY: as above.
+            unsafe { &mut *frame }.restore_guest_mxcsr();
+        }
+        Op0::FlagsUnpack => r.set(o.d, r.nzcv(o.a) as u64),
+        Op0::FlagsAdc64 | Op0::FlagsAdc32 => flags_adc(r, o),
+        Op0::Cond => r.set(o.d, r.holds(o.imm as u16, o.a) as u64),
+        Op0::CondSelect64 => {
+            let c = r.holds(o.imm as u16 & 0xff, (o.imm >> 8) as u16);
+            r.set(o.d, r.get(if c { o.a } else { o.b }))
+        }
+        Op0::BrCond => return 2 + !r.holds(o.d, o.a) as u64,
+        _ => return 1,
+    }
+    0
+}
+
+fn flags_adc(r: Regs, o: &BOp) {
+    let carry = r.get(o.imm as u16) & 1 != 0;
+    let f = flags::add_with_carry(r.get(o.a), r.get(o.b), carry, o.op == Op0::FlagsAdc64);
+    r.set_flags(o.d, FlagsKind::Nzcv, f as u64, 0)
 }
 
 /// Operand `n` of a described instruction as bits.

@@ -1,0 +1,215 @@
+//! How the block is left, and the code off its main path.
+
+use super::asm::{Enc, Gpr, RAX, RCX, RDI, RDX, RSI, alu, cc, sh};
+use super::{Baseline, Cold, Home};
+use crate::abi::{
+    EXIT_FAULT, EXIT_LOOKUP, EXIT_TRAP, FAULT_ALIGNMENT, FrameHeader, JUMP_ENTRIES, JumpEntry,
+};
+use crate::bytecode::{BOp, Bytecode, Op0};
+use std::mem::{offset_of, size_of};
+
+impl Baseline {
+    /// Emits the op if it is one of these.
+    pub(super) fn exit_op(&mut self, code: &Bytecode, i: u32, o: &BOp) -> bool {
+        match o.op {
+            Op0::Goto => self.direct(0),
+            Op0::Br => {
+                let a = self.r.get(o.a);
+                self.r.asm.test8_imm(a, 1);
+                self.branch(cc::NE);
+            }
+            Op0::BrCond => self.branch_on_flags(i, o),
+            Op0::BrEqz64 => self.on_zero(o, true, cc::E),
+            Op0::BrNez64 => self.on_zero(o, true, cc::NE),
+            Op0::BrEqz32 => self.on_zero(o, false, cc::E),
+            Op0::BrNez32 => self.on_zero(o, false, cc::NE),
+            Op0::BrBit0 => self.on_bit(o, cc::AE, cc::E),
+            Op0::BrBit1 => self.on_bit(o, cc::B, cc::NE),
+            Op0::Indirect => self.indirect(o),
+            Op0::Trap => self.trap(code),
+            _ => return false,
+        }
+        true
+    }
+
+    fn on_zero(&mut self, o: &BOp, w: bool, c: u8) {
+        let a = self.r.get(o.a);
+        self.r.asm.test(w, a, a);
+        self.branch(c);
+    }
+
+    /// `carry`: condition after BT; `zero`: after TEST.
+    fn on_bit(&mut self, o: &BOp, carry: u8, zero: u8) {
+        let a = self.r.get(o.a);
+        let n = o.d & 63;
+        if n < 8 {
+            self.r.asm.test8_imm(a, 1 << n);
+            self.branch(zero);
+        } else {
+            self.r.asm.rr(Enc(0, 1, 0xba), true, 4, a);
+            self.r.asm.put(n as u64, 1);
+            self.branch(carry);
+        }
+    }
+
+    /// Two-way exit on the host's flags.
+    pub(super) fn branch(&mut self, c: u8) {
+        let taken = self.r.asm.jcc8(c);
+        self.side(1);
+        self.r.asm.here8(taken);
+        self.side(0);
+    }
+
+    /// Exit number `n` of a two-way branch, and where the cold paths' jumps to it go.
+    fn side(&mut self, n: usize) {
+        let at = self.r.asm.pos();
+        self.side_at[n] = at;
+        let slot = n.min(self.slots.len().saturating_sub(2)) as u32;
+        self.direct(slot);
+    }
+
+    /// Tail-jump through a chain slot.
+    fn direct(&mut self, slot: u32) {
+        let a = &mut self.r.asm;
+        a.put(0x35_8d_48, 7); // lea rsi, [rip + slot]
+        let field = a.pos() as u32 - 4;
+        a.put(0x26ff, 2); // jmp [rsi]
+        self.reloc(field, slot, 4);
+    }
+
+    /// Looks the target up in the jump cache.
+    fn indirect(&mut self, o: &BOp) {
+        let t = self.r.get(o.a);
+        let e = self.r.alloc();
+        let size = size_of::<JumpEntry>() as u32;
+        let m = &mut self.r.asm;
+        m.mov32(e, t);
+        m.shift_imm(sh::SHL, false, e, (size.trailing_zeros() - 2) as u8);
+        m.alu_imm(
+            alu::AND,
+            false,
+            e,
+            ((JUMP_ENTRIES as u32 - 1) * size) as i32,
+        );
+        m.rm(
+            Enc(0, 0, 0x03),
+            true,
+            e,
+            RDI,
+            offset_of!(FrameHeader, jump_cache) as i32,
+        );
+        m.rm(
+            Enc(0, 0, 0x3b),
+            true,
+            t,
+            e,
+            offset_of!(JumpEntry, pc) as i32,
+        );
+        let miss = m.jcc8(cc::NE);
+        if e == RSI {
+            m.mov(RAX, e);
+        }
+        let e = if e == RSI { RAX } else { e };
+        m.zero(RSI);
+        m.rm(
+            Enc(0, 0, 0xff),
+            false,
+            4,
+            e,
+            offset_of!(JumpEntry, code) as i32,
+        );
+        m.here8(miss);
+        m.store(self.pc_word, t);
+        m.leave(EXIT_LOOKUP);
+    }
+
+    fn trap(&mut self, code: &Bytecode) {
+        let (trap, pc) = code.trap.unwrap_or((2, self.guest_pc));
+        self.r.asm.mov_imm(RCX, trap);
+        self.r.asm.rm(
+            Enc(0, 0, 0x89),
+            true,
+            RCX,
+            RDI,
+            offset_of!(FrameHeader, trap) as i32,
+        );
+        self.store_pc(pc);
+        self.r.asm.leave(EXIT_TRAP);
+    }
+
+    pub(super) fn cold_path(&mut self, c: Cold) {
+        let here = self.r.asm.pos();
+        match c {
+            Cold::Leave { jump, pc, code } => {
+                self.r.asm.bind(jump, here);
+                self.store_pc(pc);
+                self.r.asm.leave(code);
+            }
+            Cold::Align {
+                jump,
+                addr,
+                pc,
+                write,
+            } => {
+                self.r.asm.bind(jump, here);
+                self.misaligned(addr, write);
+                self.store_pc(pc);
+                self.r.asm.leave(EXIT_FAULT);
+            }
+            Cold::Redo {
+                jump,
+                op,
+                result,
+                resume,
+            } => {
+                self.r.asm.bind(jump, here);
+                self.push_op(op);
+                self.r.asm.put(0xe8, 5);
+                self.redo_calls.push(self.r.asm.pos() as u32 - 4);
+                match result {
+                    Home::Gpr(r, w) => self.r.asm.load(r, w),
+                    Home::D(x, w) => self.r.asm.load_d(x, w),
+                    Home::V(x, w) => self.r.asm.load_v(x, w),
+                }
+                self.r.asm.jmp_to(resume as usize);
+            }
+            Cold::Decide { jump, op } => {
+                self.r.asm.bind(jump, here);
+                let a = &mut self.r.asm;
+                a.mov_imm(RSI, op as u64 * size_of::<BOp>() as u64);
+                a.put(0xe8, 5);
+                self.calls.push(a.pos() as u32 - 4);
+                // 2: link 0, 3: link 1.
+                a.alu_imm(alu::CMP, false, RAX, 2);
+                let taken = a.jcc(cc::E);
+                a.bind(taken, self.side_at[0]);
+                a.jmp_to(self.side_at[1]);
+            }
+        }
+    }
+
+    fn misaligned(&mut self, addr: Gpr, write: bool) {
+        let m = &mut self.r.asm;
+        m.rm(
+            Enc(0, 0, 0x89),
+            true,
+            addr,
+            RDI,
+            offset_of!(FrameHeader, fault_addr) as i32,
+        );
+        m.mov_imm(RDX, FAULT_ALIGNMENT | write as u64);
+        m.rm(
+            Enc(0, 0, 0x89),
+            true,
+            RDX,
+            RDI,
+            offset_of!(FrameHeader, fault_info) as i32,
+        );
+    }
+
+    /// push imm32
+    fn push_op(&mut self, op: u32) {
+        self.r.asm.put(0x68, 1);
+        self.r.asm.put(op as u64 * size_of::<BOp>() as u64, 4);
+    }
+}

@@ -1,0 +1,345 @@
+//! Condition flags: the lazy triples, and conditions on them.
+//!
+//! A triple whose kind was written in this block is *known*: a condition on it is one host comparison of its words. Otherwise the
+//! kind is looked at when the code runs: subtractions inline, other kinds through the runtime.
+//!
+//! Relies on the bytecode builder: words of a triple are written by flags ops only.
+
+use super::asm::{Enc, RDI, alu, cc, sh};
+use super::{Baseline, Cold, Home, Known};
+use crate::bytecode::{BOp, Op0};
+use metaphrase_ir::{Cond, FlagsKind};
+
+/// Host condition of each guest condition after CMP.
+const AFTER_SUB: [u8; 14] = [
+    cc::E,
+    cc::NE,
+    cc::AE,
+    cc::B,
+    cc::S,
+    cc::NS,
+    cc::O,
+    cc::NO,
+    cc::A,
+    cc::BE,
+    cc::GE,
+    cc::L,
+    cc::G,
+    cc::LE,
+];
+/// After ADD or TEST: the host's carry is the guest's, so HI and LS need it complemented first.
+const AFTER_ADD: [u8; 14] = [
+    cc::E,
+    cc::NE,
+    cc::B,
+    cc::AE,
+    cc::S,
+    cc::NS,
+    cc::O,
+    cc::NO,
+    cc::A,
+    cc::BE,
+    cc::GE,
+    cc::L,
+    cc::G,
+    cc::LE,
+];
+
+impl Baseline {
+    /// Emits the op if it is one of these.
+    #[inline]
+    pub(super) fn flags_op(&mut self, i: u32, o: &BOp) -> bool {
+        use FlagsKind::*;
+        match o.op {
+            Op0::FlagsSub64 => self.flags_two(o, Sub64),
+            Op0::FlagsSub32 => self.flags_two(o, Sub32),
+            Op0::FlagsAdd64 => self.flags_two(o, Add64),
+            Op0::FlagsAdd32 => self.flags_two(o, Add32),
+            Op0::FlagsSub64I => self.flags_imm(o, Sub64, o.imm),
+            Op0::FlagsSub32I => self.flags_imm(o, Sub32, o.imm),
+            Op0::FlagsAdd64I => self.flags_imm(o, Add64, o.imm),
+            Op0::FlagsAdd32I => self.flags_imm(o, Add32, o.imm),
+            Op0::FlagsLogic64 => self.flags_imm(o, Logic64, 0),
+            Op0::FlagsLogic32 => self.flags_imm(o, Logic32, 0),
+            Op0::FlagsPack => {
+                let a = self.r.get(o.a);
+                let t = self.r.alloc();
+                self.r.asm.mov32(t, a);
+                self.r
+                    .asm
+                    .alu_imm(alu::AND, false, t, 0xf000_0000_u32 as i32);
+                self.kind(o.d, Nzcv, Some(0));
+                self.r.set(o.d + 1, t);
+                self.r.set_imm(o.d + 2, 0);
+            }
+            Op0::MovFlags => self.move_flags(o),
+            Op0::FlagsSelect => self.flags_select(o),
+            Op0::Cond => self.cond(i, o),
+            Op0::CondSelect64 => self.cond_select(i, o),
+            _ => return false,
+        }
+        true
+    }
+
+    fn known(&self, word: u16) -> Option<Known> {
+        self.known.iter().find(|k| k.word == word).copied()
+    }
+
+    /// The triple at `word` is about to change.
+    fn unknown(&mut self, word: u16) {
+        for k in &mut self.known {
+            if k.word.abs_diff(word) < 3 {
+                *k = Known::default();
+            }
+        }
+    }
+
+    fn remember(&mut self, k: Known) {
+        self.next_known ^= 1;
+        self.known[self.next_known] = k;
+    }
+
+    /// Stores the kind of a triple, unless memory has it.
+    fn kind(&mut self, word: u16, kind: FlagsKind, imm: Option<u64>) {
+        let kind = kind as u64;
+        let same = self.known(word).is_some_and(|k| k.kind == kind);
+        self.unknown(word);
+        if !same {
+            self.r.set_imm(word, kind);
+        }
+        self.remember(Known { word, kind, imm });
+    }
+
+    #[inline]
+    fn flags_two(&mut self, o: &BOp, kind: FlagsKind) {
+        let (a, b) = (self.r.get(o.a), self.r.get(o.b));
+        self.kind(o.d, kind, None);
+        self.r.set(o.d + 1, a);
+        self.r.set(o.d + 2, b);
+    }
+
+    #[inline]
+    fn flags_imm(&mut self, o: &BOp, kind: FlagsKind, imm: u64) {
+        let a = self.r.get(o.a);
+        self.kind(o.d, kind, Some(imm));
+        self.r.set(o.d + 1, a);
+        self.r.set_imm(o.d + 2, imm);
+    }
+
+    fn move_flags(&mut self, o: &BOp) {
+        let known = self.known(o.a);
+        let w = [self.r.get(o.a), self.r.get(o.a + 1), self.r.get(o.a + 2)];
+        self.unknown(o.d);
+        for (n, r) in w.into_iter().enumerate() {
+            self.r.set(o.d + n as u16, r);
+        }
+        if let Some(k) = known {
+            self.remember(Known { word: o.d, ..k });
+        }
+    }
+
+    fn flags_select(&mut self, o: &BOp) {
+        let c = self.r.get(o.b);
+        let w = [self.r.get(o.a), self.r.get(o.a + 1), self.r.get(o.a + 2)];
+        self.unknown(o.d);
+        let otherwise = [FlagsKind::Nzcv as u64, o.imm, 0];
+        let t = self.r.alloc();
+        self.r.asm.test8_imm(c, 1);
+        for (n, (r, v)) in w.into_iter().zip(otherwise).enumerate() {
+            let d = if n == 2 { t } else { self.r.alloc() };
+            self.r.asm.mov_imm(d, v);
+            self.r.asm.cmov(cc::NE, d, r);
+            self.r.set(o.d + n as u16, d);
+        }
+    }
+
+    /// Compares so that the returned host condition tells whether `c` holds on the triple at `word`, whose kind is known.
+    fn holds(&mut self, c: Cond, k: Known) -> u8 {
+        let n = c as usize;
+        if n >= 14 {
+            self.r.asm.alu(alu::CMP, true, RDI, RDI);
+            return cc::E;
+        }
+        let a = self.r.get(k.word + 1);
+        let wide = matches!(
+            FlagsKind::from_u64(k.kind),
+            Some(FlagsKind::Sub64 | FlagsKind::Add64 | FlagsKind::Logic64)
+        );
+        match FlagsKind::from_u64(k.kind) {
+            Some(FlagsKind::Sub64 | FlagsKind::Sub32) => {
+                self.second(k, wide, alu::CMP, a);
+                AFTER_SUB[n]
+            }
+            Some(FlagsKind::Add64 | FlagsKind::Add32) => {
+                let t = self.r.alloc();
+                self.r.asm.mov(t, a);
+                self.second(k, wide, alu::ADD, t);
+                self.after_add(c)
+            }
+            Some(FlagsKind::Logic64 | FlagsKind::Logic32) => {
+                self.r.asm.test(wide, a, a);
+                self.after_add(c)
+            }
+            Some(FlagsKind::Fcmp64 | FlagsKind::Fcmp32) => self.holds_fcmp(c, k),
+            _ => {
+                // Bit NZCV of a table of the condition's truth values.
+                let (t, m) = (self.r.alloc(), self.r.alloc());
+                let table = (0..16u32).filter(|f| c.holds(f << 28));
+                let table = table.fold(0u64, |t, f| t | 1 << f);
+                self.r.asm.mov32(t, a);
+                self.r.asm.shift_imm(sh::SHR, false, t, 28);
+                self.r.asm.mov_imm(m, table);
+                // bt m, t
+                self.r.asm.rr(Enc(0, 1, 0xa3), false, t, m);
+                cc::B
+            }
+        }
+    }
+
+    fn after_add(&mut self, c: Cond) -> u8 {
+        if matches!(c, Cond::Hi | Cond::Ls) {
+            self.r.asm.put(0xf5, 1); // cmc
+        }
+        AFTER_ADD[c as usize]
+    }
+
+    /// `op a, second operand`.
+    fn second(&mut self, k: Known, wide: bool, op: u8, a: u8) {
+        match k.imm {
+            Some(v) if !wide || v as i32 as i64 as u64 == v => {
+                self.r.asm.alu_imm(op, wide, a, v as i32);
+            }
+            _ => {
+                let b = self.r.get(k.word + 2);
+                self.r.asm.alu(op, wide, a, b);
+            }
+        }
+    }
+
+    /// UCOMIS: unordered sets zero, parity and carry; less carry; equal zero.
+    fn holds_fcmp(&mut self, c: Cond, k: Known) -> u8 {
+        let wide = k.kind == FlagsKind::Fcmp64 as u64;
+        let (a, b) = (self.r.get_d(k.word + 1), self.r.get_d(k.word + 2));
+        let e = Enc(if wide { 0x66 } else { 0 }, 1, 0x2e);
+        let (c, swapped) = match c {
+            Cond::Eq | Cond::Ne => {
+                let (t, u) = (self.r.alloc(), self.r.alloc());
+                let eq = c == Cond::Eq;
+                let m = &mut self.r.asm;
+                m.rr(e, false, a, b);
+                m.setcc(if eq { cc::NP } else { cc::P }, t);
+                m.setcc(if eq { cc::E } else { cc::NE }, u);
+                // Both, or either: AND and OR on the low bytes.
+                m.rr8(Enc(0, 0, if eq { 0x20 } else { 0x08 }), u, t);
+                return cc::NE;
+            }
+            Cond::Cs | Cond::Pl => (cc::BE, true),
+            Cond::Cc | Cond::Mi => (cc::A, true),
+            Cond::Vs => (cc::P, false),
+            Cond::Vc => (cc::NP, false),
+            Cond::Hi => (cc::B, true),
+            Cond::Ls => (cc::AE, true),
+            Cond::Ge => (cc::AE, false),
+            Cond::Lt => (cc::B, false),
+            Cond::Gt => (cc::A, false),
+            _ => (cc::BE, false),
+        };
+        let (a, b) = if swapped { (b, a) } else { (a, b) };
+        self.r.asm.rr(e, false, a, b);
+        c
+    }
+
+    /// As `holds` for a triple of unknown kind, which memory holds; a kind that is no subtraction takes the returned jump.
+    fn holds_dynamic(&mut self, c: Cond, word: u16) -> (u8, u32) {
+        let (a, b) = (self.r.alloc(), self.r.alloc());
+        let m = &mut self.r.asm;
+        m.load(a, word + 1);
+        m.load(b, word + 2);
+        m.frame(Enc(0, 0, 0x83), false, 7, word);
+        m.put(FlagsKind::Sub64 as u64, 1);
+        let wide = m.jcc8(cc::E);
+        // The flags of the low halves are those of the halves moved up.
+        m.shift_imm(sh::SHL, true, a, 32);
+        m.shift_imm(sh::SHL, true, b, 32);
+        m.frame(Enc(0, 0, 0x83), false, 7, word);
+        m.put(FlagsKind::Sub32 as u64, 1);
+        let rare = m.jcc(cc::NE);
+        m.here8(wide);
+        m.alu(alu::CMP, true, a, b);
+        let c = match AFTER_SUB.get(c as usize) {
+            Some(&c) => c,
+            None => {
+                m.alu(alu::CMP, true, RDI, RDI);
+                cc::E
+            }
+        };
+        (c, rare)
+    }
+
+    fn cond(&mut self, i: u32, o: &BOp) {
+        let c = Cond::from_bits(o.imm as u32);
+        let known = self.known(o.a);
+        // Registers are handed out before the rare case branches off, so that both ways agree on what holds what.
+        let d = self.r.alloc();
+        let (cc, rare) = match known {
+            Some(k) => (self.holds(c, k), None),
+            None => {
+                self.r.flush_words(o.a, 3);
+                let (cc, rare) = self.holds_dynamic(c, o.a);
+                (cc, Some(rare))
+            }
+        };
+        self.r.asm.setcc(cc, d);
+        self.r.asm.rr8(Enc(0, 1, 0xb6), d, d);
+        self.redo(rare, i, d, o.d);
+        self.r.set(o.d, d);
+    }
+
+    fn cond_select(&mut self, i: u32, o: &BOp) {
+        let (c, word) = (Cond::from_bits(o.imm as u32 & 0xff), (o.imm >> 8) as u16);
+        let (a, b) = (self.r.get(o.a), self.r.get(o.b));
+        let d = self.r.alloc();
+        self.r.asm.mov(d, b);
+        let (cc, rare) = match self.known(word) {
+            Some(k) => (self.holds(c, k), None),
+            None => {
+                self.r.flush_words(word, 3);
+                self.r.flush_words(o.a, 1);
+                self.r.flush_words(o.b, 1);
+                let (cc, rare) = self.holds_dynamic(c, word);
+                (cc, Some(rare))
+            }
+        };
+        self.r.asm.cmov(cc, d, a);
+        self.redo(rare, i, d, o.d);
+        self.r.set(o.d, d);
+    }
+
+    /// The op's rare case comes back here with `d` fetched from word `w`.
+    fn redo(&mut self, rare: Option<u32>, i: u32, d: u8, w: u16) {
+        if let Some(jump) = rare {
+            self.cold.push(Cold::Redo {
+                jump,
+                op: i,
+                result: Home::Gpr(d, w),
+                resume: self.r.asm.pos() as u32,
+            });
+        }
+    }
+
+    pub(super) fn branch_on_flags(&mut self, i: u32, o: &BOp) {
+        let c = Cond::from_bits(o.d as u32);
+        match self.known(o.a) {
+            Some(k) => {
+                let cc = self.holds(c, k);
+                self.branch(cc);
+            }
+            None => {
+                self.r.flush_words(o.a, 3);
+                let (cc, jump) = self.holds_dynamic(c, o.a);
+                self.branch(cc);
+                self.cold.push(Cold::Decide { jump, op: i });
+            }
+        }
+    }
+}

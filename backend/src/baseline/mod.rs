@@ -1,0 +1,418 @@
+//! The baseline: a template compiler from tier-0 bytecode (one basic block) to x86-64, for code that is too warm to interpret and
+//! not warm enough for Cranelift. It has to be cheap first: one pass, no allocation per op.
+//!
+//! Idea: each bytecode op becomes its host instructions and stores its result to the frame at once and in order, so that the guest
+//! state in memory is exact at every access that may fault; [`regs`] serves reads from registers meanwhile. A fault therefore needs
+//! no landing of its own: all share one that returns [`crate::abi::EXIT_FAULT`]. Ops without a template are executed by the
+//! runtime, one at a time ([`crate::abi::Builtin::BytecodeOp`]).
+//!
+//! Entry and exits follow [`crate::abi`]. Code is never persisted: it embeds the address of its bytecode, which must outlive it.
+//! Registers RDI (the state), RBX, RBP, R12 to R15 are never touched.
+//!
+//! Must not know any guest: words of the frame are all it sees.
+
+mod asm;
+mod exit;
+mod flags;
+mod int;
+mod memory;
+mod regs;
+mod vector;
+
+use crate::abi::{Builtin, EXIT_FAULT, EXIT_HOT, EXIT_STOP, FrameHeader, HEADER_SIZE, MODE_FP};
+use crate::bytecode::{BOp, Bytecode, Op0};
+use crate::emit::{CompiledUnit, FaultSite, Reloc};
+use crate::pcmap::PcMap;
+use asm::{Enc, Gpr, RAX, RDI, RDX, RSI, cc};
+use regs::Regs;
+use std::mem::offset_of;
+
+/// What the host can do beyond SSE4.1.
+#[derive(Clone, Copy, Debug)]
+struct Host {
+    bmi1: bool,
+    bmi2: bool,
+    lzcnt: bool,
+}
+
+/// Code off the main path, emitted after it.
+#[derive(Clone, Copy, Debug)]
+enum Cold {
+    /// Leave with this code at this guest pc.
+    Leave { jump: u32, pc: u64, code: u64 },
+    /// Misaligned address in the register.
+    Align {
+        jump: u32,
+        addr: Gpr,
+        pc: u64,
+        write: bool,
+    },
+    /// The op is executed by the runtime with all registers kept, then its result fetched.
+    Redo {
+        jump: u32,
+        op: u32,
+        result: Home,
+        resume: u32,
+    },
+    /// A conditional exit whose flags are of a rare kind.
+    Decide { jump: u32, op: u32 },
+}
+
+/// A register and the frame word that it mirrors.
+#[derive(Clone, Copy, Debug)]
+#[allow(
+    dead_code,
+    reason = "vector registers are for floating point, which comes next"
+)]
+enum Home {
+    Gpr(Gpr, u16),
+    /// Low 64 bits of a vector register.
+    D(u8, u16),
+    V(u8, u16),
+}
+
+/// Flags in the frame whose kind is known.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// First word of the triple; 0 if this entry is free.
+    word: u16,
+    kind: u64,
+    /// The second operand, if it is a constant that memory holds but perhaps no register.
+    imm: Option<u64>,
+}
+
+/// The compiler; keeps its buffers between blocks.
+#[derive(Debug)]
+pub struct Baseline {
+    r: Regs,
+    host: Host,
+    /// Frame word of the guest pc.
+    pc_word: u16,
+    code_at: u64,
+    ops_at: u64,
+    /// Guest instruction of the op being compiled.
+    guest_pc: u64,
+    fp_inline: bool,
+    known: [Known; 2],
+    next_known: usize,
+    faults: Vec<FaultSite>,
+    relocs: Vec<Reloc>,
+    slots: Vec<u64>,
+    cold: Vec<Cold>,
+    /// Calls to the call-out routine and to the one that keeps registers.
+    calls: Vec<u32>,
+    redo_calls: Vec<u32>,
+    /// Where the code of the conditional exit's two sides is.
+    side_at: [usize; 2],
+    ranges: Vec<(u32, u64)>,
+    /// Ops executed by the runtime in the block just compiled.
+    evals: u32,
+    /// Fill in the pc map, for listings.
+    pub map: bool,
+}
+
+impl Baseline {
+    /// `pc_offset`: where the guest state keeps the program counter; `temps`: frame offset of tier 0's temporaries, the first
+    /// of which is always zero.
+    pub fn new(pc_offset: u32, temps: u32) -> Baseline {
+        Baseline {
+            r: Regs::new((temps / 8) as u16),
+            host: Host {
+                bmi1: std::is_x86_feature_detected!("bmi1"),
+                bmi2: std::is_x86_feature_detected!("bmi2"),
+                lzcnt: std::is_x86_feature_detected!("lzcnt"),
+            },
+            pc_word: ((HEADER_SIZE + pc_offset) / 8) as u16,
+            code_at: 0,
+            ops_at: 0,
+            guest_pc: 0,
+            fp_inline: true,
+            known: [Known::default(); 2],
+            next_known: 0,
+            faults: Vec::new(),
+            relocs: Vec::new(),
+            slots: Vec::new(),
+            cold: Vec::new(),
+            calls: Vec::new(),
+            redo_calls: Vec::new(),
+            side_at: [0; 2],
+            ranges: Vec::new(),
+            evals: 0,
+            map: false,
+        }
+    }
+
+    /// Compiles the block at `pc`. The code embeds the address of `code`, which must stay in place while the unit lives.
+    /// `mode`: the block's translation mode. `None`: the host or the block is not suited.
+    pub fn compile(&mut self, code: &Bytecode, pc: u64, mode: u64) -> Option<CompiledUnit> {
+        if !std::is_x86_feature_detected!("sse4.1") || code.ops.is_empty() {
+            return None;
+        }
+        self.begin(code, mode);
+        self.prologue(pc);
+        let mut mark = 0;
+        for (i, o) in code.ops.iter().enumerate() {
+            if (o.a | o.b | o.d) as usize >= regs::WORDS - 2 && !matches!(o.op, Op0::Trap) {
+                self.r.forget_all();
+                return None;
+            }
+            while let Some(&(first, at)) = code.marks.get(mark)
+                && first as usize <= i
+            {
+                self.guest_pc = at;
+                mark += 1;
+                if self.map {
+                    self.ranges.push((self.r.asm.pos() as u32, at));
+                }
+            }
+            self.r.busy = 0;
+            self.r.xbusy = 0;
+            self.r.asm.reserve(asm::ROOM);
+            self.op(code, i as u32, o);
+        }
+        self.finish();
+        Some(self.unit(pc))
+    }
+
+    fn begin(&mut self, code: &Bytecode, mode: u64) {
+        self.r.asm.clear();
+        self.r.asm.reserve(asm::ROOM);
+        self.code_at = std::ptr::from_ref(code) as u64;
+        self.ops_at = code.ops.as_ptr() as u64;
+        self.fp_inline = mode & MODE_FP == 0;
+        self.known = [Known::default(); 2];
+        self.faults.clear();
+        self.relocs.clear();
+        self.slots.clear();
+        self.cold.clear();
+        self.calls.clear();
+        self.redo_calls.clear();
+        self.ranges.clear();
+        self.evals = 0;
+        self.guest_pc = 0;
+        if let Some(s) = code.succ {
+            self.slots.push(s.taken);
+            if s.fall != s.taken {
+                self.slots.push(s.fall);
+            }
+        }
+    }
+
+    /// Counts the execution and polls the stop word.
+    fn prologue(&mut self, pc: u64) {
+        let counter = self.slots.len() as u32;
+        self.slots.push(0);
+        let a = &mut self.r.asm;
+        // sub dword [rip + counter], 1
+        a.put(0x2d83, 2);
+        a.put(0, 4);
+        a.put(1, 1);
+        let field = a.pos() as u32 - 5;
+        let jump = a.jcc(cc::S);
+        self.reloc(field, counter, 5);
+        self.cold.push(Cold::Leave {
+            jump,
+            pc,
+            code: EXIT_HOT,
+        });
+        // cmp dword [rdi + stop], 0
+        let a = &mut self.r.asm;
+        a.rm(
+            Enc(0, 0, 0x83),
+            false,
+            7,
+            RDI,
+            offset_of!(FrameHeader, stop) as i32,
+        );
+        a.put(0, 1);
+        let jump = a.jcc(cc::NE);
+        self.cold.push(Cold::Leave {
+            jump,
+            pc,
+            code: EXIT_STOP,
+        });
+    }
+
+    /// The 32-bit field at `field`, `tail` bytes before the end of its instruction, refers to slot number `slot`.
+    fn reloc(&mut self, field: u32, slot: u32, tail: i64) {
+        self.relocs.push(Reloc {
+            offset: field,
+            target: crate::emit::RelocTarget::Slots,
+            addend: slot as i64 * 16 - tail,
+        });
+    }
+
+    fn op(&mut self, code: &Bytecode, i: u32, o: &BOp) {
+        let done = self.int_op(o)
+            || self.mem_op(code, i, o)
+            || self.vector_op(code, o)
+            || self.flags_op(i, o)
+            || self.exit_op(code, i, o);
+        if !done {
+            self.call_out(i, o);
+        }
+    }
+
+    /// The runtime executes the op.
+    fn call_out(&mut self, i: u32, o: &BOp) {
+        self.evals += 1;
+        self.r.flush();
+        self.r.forget_all();
+        self.known = [Known::default(); 2];
+        let a = &mut self.r.asm;
+        a.mov_imm(RSI, i as u64 * size_of::<BOp>() as u64);
+        a.put(0xe8, 5); // call
+        self.calls.push(a.pos() as u32 - 4);
+        if o.op != Op0::Eval && o.op != Op0::Call {
+            a.test(false, RAX, RAX);
+            let jump = a.jcc(cc::NE);
+            self.cold.push(Cold::Leave {
+                jump,
+                pc: self.guest_pc,
+                code: EXIT_FAULT,
+            });
+        }
+    }
+
+    /// The instruction about to be emitted accesses guest memory.
+    #[inline(always)]
+    fn access(&mut self) {
+        self.faults.push(FaultSite {
+            access_offset: self.r.asm.pos() as u32,
+            landing_offset: 0,
+            guest_pc: self.guest_pc,
+        });
+    }
+
+    /// Stores a known guest pc, by way of RAX.
+    fn store_pc(&mut self, pc: u64) {
+        let w = self.pc_word;
+        if pc as i32 as i64 as u64 == pc {
+            self.r.asm.store_imm(w, pc as i32);
+        } else {
+            self.r.asm.mov_imm(RAX, pc);
+            self.r.asm.store(w, RAX);
+        }
+    }
+
+    /// What follows the main path.
+    fn finish(&mut self) {
+        self.r.forget_all();
+        for n in 0..self.cold.len() {
+            self.r.asm.reserve(asm::ROOM);
+            self.cold_path(self.cold[n]);
+        }
+        self.r.asm.reserve(asm::ROOM);
+        if !self.faults.is_empty() {
+            let landing = self.r.asm.pos() as u32;
+            self.r.asm.leave(EXIT_FAULT);
+            for f in &mut self.faults {
+                f.landing_offset = landing;
+            }
+        }
+        if !self.calls.is_empty() {
+            let at = self.r.asm.pos();
+            // The stack is a multiple of 16 at the call to here and at the call below.
+            self.r.asm.put(0x5757, 2); // push rdi; push rdi
+            self.call_runtime();
+            self.r.asm.put(0xc3_5f_5f, 3); // pop rdi; pop rdi; ret
+            for n in 0..self.calls.len() {
+                self.r.asm.bind(self.calls[n], at);
+            }
+        }
+        if !self.redo_calls.is_empty() {
+            self.redo_routine();
+        }
+    }
+
+    /// Calls the single-op entry of the runtime; RSI is the op's offset.
+    fn call_runtime(&mut self) {
+        let (ops, code) = (self.ops_at, self.code_at);
+        let a = &mut self.r.asm;
+        a.mov_imm(RAX, ops);
+        a.alu(asm::alu::ADD, true, RSI, RAX);
+        a.mov_imm(RDX, code);
+        a.rm(
+            Enc(0, 0, 0x8b),
+            true,
+            RAX,
+            RDI,
+            offset_of!(FrameHeader, helpers) as i32,
+        );
+        let entry = 8 * Builtin::BytecodeOp.index() as i32;
+        a.rm(Enc(0, 0, 0xff), false, 2, RAX, entry);
+    }
+
+    /// As above with every register kept; the op's offset is on the stack.
+    fn redo_routine(&mut self) {
+        let at = self.r.asm.pos();
+        let saved: [(u8, bool); 9] = [
+            (0, false),
+            (1, false),
+            (2, false),
+            (6, false),
+            (7, false),
+            (0, true),
+            (1, true),
+            (2, true),
+            (3, true),
+        ];
+        let a = &mut self.r.asm;
+        for (r, high) in saved {
+            let v = 0x50 | r as u64;
+            a.put(if high { 0x41 | v << 8 } else { v }, 1 + high as usize);
+        }
+        a.bytes(&[0x48, 0x81, 0xec, 0, 1, 0, 0]); // sub rsp, 256
+        for x in 0..16u8 {
+            Self::stack_v(a, 0x11, x);
+        }
+        a.bytes(&[0x8b, 0xb4, 0x24]); // mov esi, [rsp + disp32]
+        a.put(256 + 72 + 8, 4);
+        self.call_runtime();
+        let a = &mut self.r.asm;
+        a.reserve(asm::ROOM);
+        for x in 0..16u8 {
+            Self::stack_v(a, 0x10, x);
+        }
+        a.bytes(&[0x48, 0x81, 0xc4, 0, 1, 0, 0]); // add rsp, 256
+        for &(r, high) in saved.iter().rev() {
+            let v = 0x58 | r as u64;
+            a.put(if high { 0x41 | v << 8 } else { v }, 1 + high as usize);
+        }
+        a.put(0x0008c2, 3); // ret 8
+        for n in 0..self.redo_calls.len() {
+            self.r.asm.bind(self.redo_calls[n], at);
+        }
+    }
+
+    /// movups between a vector register and its place on the stack.
+    fn stack_v(a: &mut asm::Asm, op: u8, x: u8) {
+        if x >= 8 {
+            a.put(0x44, 1);
+        }
+        a.put(
+            0x0f | (op as u64) << 8 | (0x84 | (x as u64 & 7) << 3) << 16 | 0x24 << 24,
+            4,
+        );
+        a.put(x as u64 * 16, 4);
+    }
+
+    fn unit(&mut self, pc: u64) -> CompiledUnit {
+        let counter = self.slots.len().checked_sub(1).map(|n| n as u32);
+        // The counter was numbered after the exits, which were all known before it.
+        CompiledUnit {
+            code: self.r.asm.code().to_vec(),
+            relocs: self.relocs.clone(),
+            slots: self.slots.clone(),
+            entries: vec![(pc, 0)],
+            faults: self.faults.clone(),
+            pcmap: PcMap {
+                ranges: self.ranges.clone(),
+            },
+            evals: self.evals,
+            thunks: 0,
+            clif: None,
+            counter,
+        }
+    }
+}

@@ -1,0 +1,523 @@
+//! The register cache: which frame words host registers hold while one block is compiled.
+//!
+//! Idea: memory is the truth for guest state. Every write to a guest word is stored at once ("write-through") and stays in the
+//! register, from which later reads are served. Words of tier 0's temporaries are no guest state and nobody reads them after the
+//! block, so they are stored only if they lose their register ("dirty"), or before a call-out.
+//!
+//! Invariants:
+//! * a general register that holds a word holds all 64 bits of it; it may hold up to two words of one value;
+//! * a vector register holds at most one word (`D`: low half is the word, high half zero) and one 16-byte value (`V`); if both,
+//!   then of the same bits;
+//! * `words[w]` has four bytes: the general register, the vector register with `D`, with `V` starting at `w`, with `V` starting at
+//!   `w - 1`; [`GONE`] in a byte means none, [`DIRTY`] that memory is older;
+//! * registers in `busy`/`xbusy` are operands of the current op and are not handed out.
+
+use super::asm::{Asm, Gpr, Xmm};
+
+/// Words of the frame that bytecode may name.
+pub const WORDS: usize = 1024;
+const GONE: u32 = 0x80;
+const DIRTY: u32 = 0x40;
+const EMPTY: u32 = 0x8080_8080;
+/// Byte positions in a word's state.
+const G: u32 = 0;
+const D: u32 = 8;
+const V: u32 = 16;
+const VH: u32 = 24;
+/// A register holds no word here.
+const NONE: u16 = u16::MAX;
+
+/// General registers handed out: RAX, RCX, RDX, RSI, R8 to R11.
+const POOL: u16 = 0b1111_0100_0111;
+
+/// Emitter and register cache.
+#[derive(Debug)]
+pub struct Regs {
+    pub asm: Asm,
+    words: Box<[u32; WORDS]>,
+    held: [[u16; 2]; 16],
+    xd: [u16; 16],
+    xv: [u16; 16],
+    free: u16,
+    xfree: u16,
+    pub busy: u16,
+    pub xbusy: u16,
+    next: u32,
+    xnext: u32,
+    /// First word of the temporaries; it and the next are always zero.
+    temps: u16,
+}
+
+impl Regs {
+    pub fn new(temps: u16) -> Regs {
+        Regs {
+            asm: Asm::default(),
+            words: Box::new([EMPTY; WORDS]),
+            held: [[NONE; 2]; 16],
+            xd: [NONE; 16],
+            xv: [NONE; 16],
+            free: POOL,
+            xfree: u16::MAX,
+            busy: 0,
+            xbusy: 0,
+            next: 0,
+            xnext: 0,
+            temps,
+        }
+    }
+
+    #[inline(always)]
+    fn state(&mut self, w: u16) -> &mut u32 {
+        &mut self.words[w as usize & (WORDS - 1)]
+    }
+    #[inline(always)]
+    fn part(&mut self, w: u16, at: u32) -> u32 {
+        *self.state(w) >> at & 0xff
+    }
+    #[inline(always)]
+    fn set_part(&mut self, w: u16, at: u32, v: u32) {
+        let s = self.state(w);
+        *s = *s & !(0xff << at) | v << at;
+    }
+    /// Whether a word belongs to a temporary, which memory need not hold.
+    #[inline(always)]
+    fn is_temp(&self, w: u16) -> bool {
+        w >= self.temps
+    }
+
+    /// Forgets everything, dirty or not.
+    pub fn forget_all(&mut self) {
+        for r in 0..16 {
+            for w in self.held[r] {
+                if w != NONE {
+                    *self.state(w) = EMPTY;
+                }
+            }
+            for w in [self.xd[r], self.xv[r]] {
+                if w != NONE {
+                    *self.state(w) = EMPTY;
+                    *self.state(w + 1) = EMPTY;
+                }
+            }
+        }
+        self.held = [[NONE; 2]; 16];
+        self.xd = [NONE; 16];
+        self.xv = [NONE; 16];
+        self.free = POOL;
+        self.xfree = u16::MAX;
+    }
+
+    /// Stores what memory does not have yet.
+    pub fn flush(&mut self) {
+        for r in 0..16u8 {
+            for k in 0..2 {
+                self.clean(r, k);
+            }
+            self.clean_x(r);
+        }
+    }
+
+    fn clean(&mut self, r: Gpr, k: usize) {
+        let w = self.held[r as usize][k];
+        if w != NONE && self.part(w, G) & DIRTY != 0 {
+            self.asm.store(w, r);
+            self.set_part(w, G, r as u32);
+        }
+    }
+
+    fn clean_x(&mut self, x: Xmm) {
+        let (d, v) = (self.xd[x as usize], self.xv[x as usize]);
+        if d != NONE && self.part(d, D) & DIRTY != 0 {
+            self.asm.store_d(d, x);
+            self.set_part(d, D, x as u32);
+        }
+        if v != NONE && self.part(v, V) & DIRTY != 0 {
+            self.asm.store_v(v, x);
+            self.set_part(v, V, x as u32);
+            self.set_part(v + 1, VH, x as u32);
+        }
+    }
+
+    /// Lets memory hold words `w..w + n`.
+    pub fn flush_words(&mut self, w: u16, n: u16) {
+        for w in w..w + n {
+            let s = *self.state(w);
+            if s & 0x4040_4040 == 0 {
+                continue;
+            }
+            if s >> G & (DIRTY | GONE) == DIRTY {
+                let r = (s & 15) as Gpr;
+                self.clean(r, 0);
+                self.clean(r, 1);
+            }
+            for at in [D, V, VH] {
+                if s >> at & (DIRTY | GONE) == DIRTY {
+                    self.clean_x((s >> at & 15) as Xmm);
+                }
+            }
+        }
+    }
+
+    // ---- general registers ----
+
+    /// A register for a result or scratch: holds nothing, busy from now on.
+    #[inline]
+    pub fn alloc(&mut self) -> Gpr {
+        let can = self.free & !self.busy;
+        if can != 0 {
+            let r = can.trailing_zeros() as Gpr;
+            self.busy |= 1 << r;
+            return r;
+        }
+        self.steal()
+    }
+
+    fn steal(&mut self) -> Gpr {
+        loop {
+            self.next = self.next.wrapping_add(1) & 15;
+            let m = 1u16 << self.next;
+            if POOL & !self.busy & m != 0 {
+                let r = self.next as Gpr;
+                self.evict(r);
+                self.busy |= m;
+                return r;
+            }
+        }
+    }
+
+    /// Empties a register; what it holds stays in it until somebody writes it.
+    pub fn evict(&mut self, r: Gpr) {
+        for k in 0..2 {
+            self.clean(r, k);
+            let w = self.held[r as usize][k];
+            if w != NONE {
+                self.set_part(w, G, GONE);
+                self.held[r as usize][k] = NONE;
+            }
+        }
+        self.free |= (1 << r) & POOL;
+    }
+
+    /// Empties a particular register and makes it busy.
+    pub fn claim(&mut self, r: Gpr) {
+        self.evict(r);
+        self.busy |= 1 << r;
+    }
+
+    /// Takes word `w` out of its general register, dropping the value.
+    #[inline]
+    fn unhold(&mut self, w: u16) {
+        let g = self.part(w, G);
+        if g & GONE == 0 {
+            let r = (g & 15) as usize;
+            let h = &mut self.held[r];
+            if h[0] == w {
+                h[0] = NONE;
+            } else {
+                h[1] = NONE;
+            }
+            if h[0] & h[1] == NONE {
+                self.free |= 1 << r;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn hold(&mut self, r: Gpr, w: u16, dirty: bool) {
+        let h = &mut self.held[r as usize];
+        if h[0] == NONE {
+            h[0] = w;
+        } else if h[1] == NONE {
+            h[1] = w;
+        } else {
+            self.clean(r, 1);
+            let old = self.held[r as usize][1];
+            self.set_part(old, G, GONE);
+            self.held[r as usize][1] = w;
+        }
+        self.free &= !(1 << r);
+        self.set_part(w, G, r as u32 | if dirty { DIRTY } else { 0 });
+    }
+
+    /// The register that holds word `w`, loading it if need be; busy from now on.
+    #[inline]
+    pub fn get(&mut self, w: u16) -> Gpr {
+        let s = *self.state(w);
+        if s & GONE == 0 {
+            let r = (s & 15) as Gpr;
+            self.busy |= 1 << r;
+            return r;
+        }
+        self.get_slow(w, s)
+    }
+
+    fn get_slow(&mut self, w: u16, s: u32) -> Gpr {
+        let r = self.alloc();
+        if self.is_zero(w) {
+            self.asm.mov_imm(r, 0);
+        } else if s >> D & GONE == 0 {
+            self.asm.movq_rx(r, (s >> D & 15) as Xmm);
+        } else if s >> V & GONE == 0 {
+            self.asm.movq_rx(r, (s >> V & 15) as Xmm);
+        } else {
+            self.flush_words(w, 1);
+            self.asm.load(r, w);
+        }
+        self.hold(r, w, false);
+        r
+    }
+
+    /// Whether word `w` is known to be zero.
+    #[inline(always)]
+    pub fn is_zero(&self, w: u16) -> bool {
+        w.wrapping_sub(self.temps) < 2
+    }
+
+    /// Whether word `w` is in a general register.
+    #[inline(always)]
+    pub fn in_gpr(&mut self, w: u16) -> bool {
+        self.part(w, G) & GONE == 0
+    }
+
+    /// Vector register whose low 64 bits are word `w`, if there is one.
+    #[inline(always)]
+    pub fn low_in_x(&mut self, w: u16) -> Option<Xmm> {
+        let s = *self.state(w);
+        [D, V]
+            .into_iter()
+            .find(|&at| s >> at & GONE == 0)
+            .map(|at| (s >> at & 15) as Xmm)
+    }
+
+    /// Vector register that holds word `w` and zero above it.
+    pub fn in_d(&mut self, w: u16) -> Option<Xmm> {
+        let s = self.part(w, D);
+        (s & GONE == 0).then_some((s & 15) as Xmm)
+    }
+
+    /// Before word `w` is written: no register holds it any more.
+    #[inline(always)]
+    fn drop_word(&mut self, w: u16) {
+        if *self.state(w) != EMPTY {
+            self.drop_slow(w);
+        }
+    }
+
+    fn drop_slow(&mut self, w: u16) {
+        self.unhold(w);
+        let s = *self.state(w);
+        if s >> D & GONE == 0 {
+            let x = (s >> D & 15) as usize;
+            self.xd[x] = NONE;
+            self.note_x(x);
+        }
+        for at in [V, VH] {
+            let s = *self.state(w);
+            if s >> at & GONE == 0 {
+                let x = (s >> at & 15) as usize;
+                // The other half lives on in memory.
+                self.clean_x(x as Xmm);
+                self.drop_v(x);
+            }
+        }
+        *self.state(w) = EMPTY;
+    }
+
+    #[inline]
+    fn note_x(&mut self, x: usize) {
+        if self.xd[x] & self.xv[x] == NONE {
+            self.xfree |= 1 << x;
+        }
+    }
+
+    fn drop_v(&mut self, x: usize) {
+        let v = self.xv[x];
+        self.set_part(v, V, GONE);
+        self.set_part(v + 1, VH, GONE);
+        self.xv[x] = NONE;
+        self.note_x(x);
+    }
+
+    /// Word `w` = register `r`, which may hold other words already.
+    #[inline]
+    pub fn set(&mut self, w: u16, r: Gpr) {
+        self.drop_word(w);
+        let temp = self.is_temp(w);
+        if !temp {
+            self.asm.store(w, r);
+        }
+        self.hold(r, w, temp);
+    }
+
+    /// An instruction of the caller's is about to write memory at word `w`, in whole or in part.
+    #[inline]
+    pub fn written(&mut self, w: u16) {
+        self.drop_word(w);
+    }
+
+    /// Word `w` = constant.
+    pub fn set_imm(&mut self, w: u16, v: u64) {
+        if v as i32 as i64 as u64 == v {
+            self.drop_word(w);
+            self.asm.store_imm(w, v as i32);
+        } else {
+            let r = self.alloc();
+            self.asm.mov_imm(r, v);
+            self.set(w, r);
+        }
+    }
+
+    /// Whether `r` holds word `w` and nothing else: it may be changed in place if `w` is what is written.
+    #[inline]
+    pub fn only(&self, r: Gpr, w: u16) -> bool {
+        let h = self.held[r as usize];
+        (h[0] == w && h[1] == NONE) || (h[1] == w && h[0] == NONE)
+    }
+
+    /// A register for the result of an op with destination `d` that starts from a copy of `a`'s register `ra`: `ra` itself
+    /// where its old value is lost anyway.
+    #[inline]
+    pub fn copy_for(&mut self, d: u16, ra: Gpr) -> Gpr {
+        if self.only(ra, d) {
+            return ra;
+        }
+        let r = self.alloc();
+        self.asm.mov(r, ra);
+        r
+    }
+
+    // ---- vector registers ----
+
+    pub fn alloc_x(&mut self) -> Xmm {
+        let can = self.xfree & !self.xbusy;
+        let x = if can != 0 {
+            can.trailing_zeros()
+        } else {
+            loop {
+                self.xnext = self.xnext.wrapping_add(1) & 15;
+                if self.xbusy >> self.xnext & 1 == 0 {
+                    break;
+                }
+            }
+            self.evict_x(self.xnext as Xmm);
+            self.xnext
+        };
+        self.xbusy |= 1 << x;
+        x as Xmm
+    }
+
+    fn evict_x(&mut self, x: Xmm) {
+        self.clean_x(x);
+        let x = x as usize;
+        if self.xd[x] != NONE {
+            let d = self.xd[x];
+            self.set_part(d, D, GONE);
+            self.xd[x] = NONE;
+        }
+        if self.xv[x] != NONE {
+            self.drop_v(x);
+        }
+        self.note_x(x);
+    }
+
+    fn hold_d(&mut self, x: Xmm, w: u16, dirty: bool) {
+        debug_assert_eq!(self.xd[x as usize], NONE);
+        self.xd[x as usize] = w;
+        self.xfree &= !(1 << x);
+        self.set_part(w, D, x as u32 | if dirty { DIRTY } else { 0 });
+    }
+
+    fn hold_v(&mut self, x: Xmm, w: u16, dirty: bool) {
+        debug_assert_eq!(self.xv[x as usize], NONE);
+        self.xv[x as usize] = w;
+        self.xfree &= !(1 << x);
+        let v = x as u32 | if dirty { DIRTY } else { 0 };
+        self.set_part(w, V, v);
+        self.set_part(w + 1, VH, v);
+    }
+
+    /// A vector register whose low 64 bits are word `w`; what is above is not said.
+    pub fn get_d(&mut self, w: u16) -> Xmm {
+        if let Some(x) = self.low_in_x(w) {
+            self.xbusy |= 1 << x;
+            return x;
+        }
+        let x = self.alloc_x();
+        if self.is_zero(w) {
+            self.asm.rr(super::asm::Enc(0, 1, 0x57), false, x, x);
+        } else if self.in_gpr(w) {
+            let g = self.get(w);
+            self.asm.movq_xr(x, g);
+        } else {
+            self.flush_words(w, 1);
+            self.asm.load_d(x, w);
+        }
+        self.hold_d(x, w, false);
+        x
+    }
+
+    /// The vector register that holds the 16 bytes at word `w`.
+    pub fn get_v(&mut self, w: u16) -> Xmm {
+        let s = self.part(w, V);
+        if s & GONE == 0 {
+            let x = (s & 15) as Xmm;
+            self.xbusy |= 1 << x;
+            return x;
+        }
+        let x = self.alloc_x();
+        if self.is_zero(w) && self.is_zero(w + 1) {
+            self.asm.rr(super::asm::Enc(0, 1, 0x57), false, x, x);
+        } else {
+            self.flush_words(w, 2);
+            // Two values may not overlap.
+            for w in [w, w + 1] {
+                for at in [V, VH] {
+                    let s = self.part(w, at);
+                    if s & GONE == 0 {
+                        self.drop_v((s & 15) as usize);
+                    }
+                }
+            }
+            self.asm.load_v(x, w);
+        }
+        self.hold_v(x, w, false);
+        x
+    }
+
+    /// Word `w` = the low half of `x`, whose high half is zero; `x` holds no word yet.
+    #[allow(dead_code, reason = "for scalar floating point, which comes next")]
+    pub fn set_d(&mut self, w: u16, x: Xmm) {
+        self.drop_word(w);
+        let temp = self.is_temp(w);
+        if !temp {
+            self.asm.store_d(w, x);
+        }
+        self.hold_d(x, w, temp);
+    }
+
+    /// The 16 bytes at word `w` = `x`, which holds no 16-byte value yet.
+    pub fn set_v(&mut self, w: u16, x: Xmm) {
+        let s = self.part(w, V);
+        if s & GONE == 0 {
+            // Replaced as a whole: nothing to store.
+            self.drop_v((s & 15) as usize);
+        }
+        self.drop_word(w);
+        self.drop_word(w + 1);
+        let temp = self.is_temp(w);
+        if !temp {
+            self.asm.store_v(w, x);
+        }
+        self.hold_v(x, w, temp);
+    }
+
+    /// As [`Self::only`] for a 16-byte value.
+    pub fn only_v(&self, x: Xmm, w: u16) -> bool {
+        self.xv[x as usize] == w && self.xd[x as usize] == NONE
+    }
+
+    /// Whether `x` may become the home of another 16-byte value.
+    pub fn can_hold_v(&self, x: Xmm) -> bool {
+        self.xv[x as usize] == NONE
+    }
+}

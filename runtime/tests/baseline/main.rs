@@ -1,0 +1,6 @@
+//! Baseline code against tier 0: the same bytecode, executed by both from the same state, must leave the same registers, flag
+//! triples, memory and exit. The bytecode is random op by op ([`ops`]), and from random AArch64 words ([`words`]).
+
+mod harness;
+mod ops;
+mod words;
