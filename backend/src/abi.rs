@@ -130,7 +130,7 @@ pub enum Builtin {
     Eval = 0,
     /// `extern "C" fn(state, kind, a, b) -> u64`: packed NZCV of a lazy triple.
     Nzcv = 1,
-    /// `Eval` under `CallConv::PreserveAll`, for cold paths: the address of [`crate::stubs::Stubs::eval_cold`], which calls `Eval`
+    /// `Eval` under `CallConv::PreserveAll`, for cold paths: the address of [`crate::stubs::eval_thunk`], which calls `Eval`
     /// through this table.
     EvalCold = 2,
     /// `extern "C" fn(state, op: *const BOp, code: *const Bytecode) -> u64`: executes one bytecode op that baseline code has no

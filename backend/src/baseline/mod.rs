@@ -7,7 +7,7 @@
 //! runtime, one at a time ([`crate::abi::Builtin::BytecodeOp`]).
 //!
 //! Entry and exits follow [`crate::abi`]. Code is never persisted: it embeds the address of its bytecode, which must outlive it.
-//! Registers RDI (the state), RBX, RBP, R12 to R15 are never touched.
+//! R15 holds the (biased) frame as everywhere; RDI is made the frame's start on entry. RBX, RBP, R12 to R15 are never touched.
 //!
 //! Must not know any guest: words of the frame are all it sees.
 
@@ -19,7 +19,9 @@ mod memory;
 mod regs;
 mod vector;
 
-use crate::abi::{Builtin, EXIT_FAULT, EXIT_HOT, EXIT_STOP, FrameHeader, HEADER_SIZE, MODE_FP};
+use crate::abi::{
+    Builtin, EXIT_FAULT, EXIT_HOT, EXIT_STOP, FrameHeader, HEADER_SIZE, MODE_FP, STATE_BIAS,
+};
 use crate::bytecode::{BOp, Bytecode, Op0};
 use crate::emit::{CompiledUnit, FaultSite, Reloc};
 use crate::pcmap::PcMap;
@@ -203,6 +205,9 @@ impl Baseline {
         let counter = self.slots.len() as u32;
         self.slots.push(0);
         let a = &mut self.r.asm;
+        // lea rdi, [r15 - STATE_BIAS]: templates address the frame from its start.
+        a.put(0xbf_8d_49, 3);
+        a.put((STATE_BIAS as i32).wrapping_neg() as u32 as u64, 4);
         // sub dword [rip + counter], 1
         a.put(0x2d83, 2);
         a.put(0, 4);

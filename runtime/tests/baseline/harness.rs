@@ -91,7 +91,7 @@ impl Bench {
                 0,
             );
         }
-        let stubs = Stubs::new().unwrap();
+        let stubs = Stubs::new();
         let code = CodeMemory::new(1 << 20, &stubs.code).unwrap();
         Bench {
             cpu: Vcpu::new(),
