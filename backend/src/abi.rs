@@ -3,15 +3,15 @@
 //! **State pointer.** Every translated function gets the address of a *frame*: a [`FrameHeader`] of [`HEADER_SIZE`]
 //! bytes, then the guest state whose slots the IR names. Slot offset `o` is frame offset `HEADER_SIZE + o`.
 //!
-//! **Entry.** `fn(arg: i64) -> i64`, argument in rdi, result in rax, r15 = frame + [`STATE_BIAS`] throughout, every other register
-//! free: translated code saves none (debug builds save the callee-saved ones, which does no harm). `arg` is the entry number for a
-//! unit with several entries (each entry but the first has a stub that loads it; entry addresses are what the runtime stores),
-//! otherwise ignored. The runtime enters through the trampoline `extern "C" fn(frame, code) -> i64` of [`crate::stubs`].
+//! **Entry.** By a jump to one of the unit's entry addresses, with r15 = frame + [`STATE_BIAS`] (throughout) and rsp a multiple of 16
+//! with [`STACK_SIZE`] bytes for the unit's use at and above it. Every other register but rsp and rbp is free: units save none, and
+//! make no stack frame of their own. The runtime enters through the trampoline `extern "C" fn(frame, code) -> i64` of
+//! [`crate::stubs`].
 //!
-//! **Leaving.** All slots written back, then one of:
-//! * direct branch: `arg` = address of the exit's [`ChainSlot`], tail-jump to `slot.code`. Unlinked slots hold the address of the
-//!   *unlinked stub*, which returns `arg`, so the trampoline's caller gets the slot's address (its low four bits are 0);
-//! * indirect branch: look the target up in the per-CPU jump cache ([`JumpEntry`]); hit: tail-jump to `code`; miss: store the
+//! **Leaving.** All slots written back, then one of (to *return* is to jump to `header.exit` with the value in rax):
+//! * direct branch: rdi = address of the exit's [`ChainSlot`], jump to `slot.code`. Unlinked slots hold the address of the
+//!   *unlinked stub*, which returns rdi, so the trampoline's caller gets the slot's address (its low four bits are 0);
+//! * indirect branch: look the target up in the per-CPU jump cache ([`JumpEntry`]); hit: jump to `code`; miss: store the
 //!   target to the guest pc and return [`EXIT_LOOKUP`];
 //! * trap: store the guest pc, store the encoded [`metaphrase_ir::TrapKind`] to `header.trap`, return [`EXIT_TRAP`];
 //! * poll found `header.stop` set: store the block's pc, return [`EXIT_STOP`];

@@ -8,8 +8,10 @@
 //!
 //! Invariant: every access in the code has a fault site, or compilation fails.
 
+use crate::abi::STACK_SIZE;
 use crate::emit::{CompileError, FaultSite};
 use crate::lower::GUEST_ACCESS;
+use crate::stubs::jump_to_exit;
 use cranelift_codegen::{Final, MachBufferFinalized};
 use iced_x86::{
     Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind,
@@ -21,6 +23,10 @@ use iced_x86::{
 pub enum Loc {
     /// Code of the guest instruction at this address.
     Pc(u64),
+    /// Start of the door of an entry.
+    Door(u32),
+    /// A jump out of the unit.
+    Leave,
     /// A rounding that must not raise Inexact, for the guest instruction at this address.
     Round(u64),
     /// A guest memory access.
@@ -61,6 +67,8 @@ pub struct Recovered {
     pub pcmap: PcMap,
     /// Sites that needed a thunk.
     pub thunks: u32,
+    /// Offset of each entry's door.
+    pub doors: Vec<u32>,
 }
 
 struct Range {
@@ -81,6 +89,7 @@ pub fn recover(
     code: &mut Vec<u8>,
     buffer: &MachBufferFinalized<Final>,
     locs: &[Loc],
+    entries: usize,
 ) -> Result<Recovered, CompileError> {
     let ranges: Vec<Range> = buffer
         .get_srclocs_sorted()
@@ -102,6 +111,8 @@ pub fn recover(
     for r in ranges.iter().filter(|r| matches!(r.loc, Loc::Round(_))) {
         silence(code, r);
     }
+    out.doors = doors(code, &ranges, entries)?;
+    drop_frame(code, &ranges)?;
     let checks = find_checks(code, &ranges)?;
     let mut sites = Vec::new();
     for t in buffer.traps().iter().filter(|t| t.code == GUEST_ACCESS) {
@@ -150,6 +161,76 @@ fn decode(code: &[u8], offset: u32) -> Instruction {
     Decoder::with_ip(64, bytes, offset as u64, DecoderOptions::NONE).decode()
 }
 
+/// Where each door begins.
+fn doors(code: &[u8], ranges: &[Range], entries: usize) -> Result<Vec<u32>, CompileError> {
+    let mut doors = vec![u32::MAX; entries];
+    for r in ranges {
+        if let Loc::Door(n) = r.loc
+            && let Some(d) = doors.get_mut(n as usize)
+        {
+            *d = r.start.min(*d);
+        }
+    }
+    match doors.iter().all(|&d| d != u32::MAX) {
+        true => Ok(doors),
+        false => Err(bad(code, 0, "an entry has no door")),
+    }
+}
+
+/// The trampoline's stack serves every unit, so a unit needs no frame: entries lie behind the prologue, and the epilogue before
+/// each jump out is skipped. What it reads is `[restores] [add rsp, n]; mov rsp, rbp; pop rbp; jmp r` (or `ret`, for which `jmp
+/// header.exit` is appended).
+fn drop_frame(code: &mut Vec<u8>, ranges: &[Range]) -> Result<(), CompileError> {
+    if frame_size(code) > STACK_SIZE as u64 {
+        return Err(CompileError::Limit);
+    }
+    let mut exit = None;
+    for r in ranges.iter().filter(|r| r.loc == Loc::Leave) {
+        let mut at = r.start;
+        let mut epilogue = None;
+        while at < r.end {
+            let i = decode(code, at);
+            let to_rsp = i.op_count() > 0
+                && i.op0_kind() == OpKind::Register
+                && i.op0_register() == Register::RSP;
+            if to_rsp && epilogue.is_none() {
+                epilogue = Some(at as usize);
+            }
+            if changes_flow(&i) {
+                let Some(place) = epilogue.take() else {
+                    return Err(bad(code, at, "a jump out has no epilogue"));
+                };
+                if i.mnemonic() == Mnemonic::Ret {
+                    let stub = *exit.get_or_insert_with(|| {
+                        code.extend(jump_to_exit());
+                        code.len() - 7
+                    });
+                    code[place] = 0xe9; // jmp rel32
+                    let rel = stub as i64 - (place as i64 + 5);
+                    code[place + 1..place + 5].copy_from_slice(&(rel as i32).to_le_bytes());
+                } else {
+                    code.copy_within(at as usize..at as usize + i.len(), place);
+                }
+            }
+            at += i.len() as u32;
+        }
+    }
+    Ok(())
+}
+
+/// What the prologue takes off rsp.
+fn frame_size(code: &[u8]) -> u64 {
+    let mut at = 0;
+    for _ in 0..3 {
+        let i = decode(code, at);
+        if i.mnemonic() == Mnemonic::Sub && i.op0_register() == Register::RSP {
+            return i.immediate(1);
+        }
+        at += i.len() as u32;
+    }
+    0
+}
+
 /// Sets "precision mask" in the immediate of the ROUND instructions of a range: CLIF's roundings report Inexact, most guest ones
 /// do not.
 fn silence(code: &mut [u8], r: &Range) {
@@ -179,7 +260,7 @@ fn pc_map(ranges: &[Range]) -> PcMap {
     for r in ranges {
         let pc = match r.loc {
             Loc::Pc(pc) | Loc::Round(pc) | Loc::Access { pc, .. } => pc,
-            Loc::Check { .. } => continue,
+            Loc::Check { .. } | Loc::Door(_) | Loc::Leave => continue,
         };
         if m.ranges.last().is_none_or(|l| l.1 != pc) {
             m.ranges.push((r.start, pc));

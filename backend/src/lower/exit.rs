@@ -5,6 +5,7 @@ use crate::abi::{
     ChainSlot, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, FrameHeader, JUMP_ENTRIES, JumpEntry, STATE_BIAS,
     encode_trap,
 };
+use crate::pcmap::Loc;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     self, BlockArg, ExternalName, GlobalValueData, InstBuilder, JumpTableData, MemFlagsData, types,
@@ -16,7 +17,8 @@ use std::mem::{offset_of, size_of};
 const ENTRY_CHAIN: usize = 4;
 
 impl Lower<'_> {
-    /// The function's first block: dispatch on the entry number, then per entry a poll and the loads of live slots.
+    /// The function's first block, then per entry a *door*: a poll and the loads of live slots. To Cranelift it is a dispatch on the
+    /// argument; the runtime jumps straight to the doors, where nothing but r15 and rsp is expected.
     pub(super) fn entry(&mut self) {
         let first = self.b.create_block();
         self.b.append_block_params_for_function_params(first);
@@ -32,6 +34,7 @@ impl Lower<'_> {
         if self.opts.count {
             self.out.slots.push(0);
         }
+        self.set_loc(Loc::Pc(self.unit.blocks[0].pc));
         self.dispatch(arg, &doors);
         for (&id, &door) in ids.iter().zip(&doors) {
             self.b.switch_to_block(door);
@@ -71,7 +74,10 @@ impl Lower<'_> {
     fn door(&mut self, id: BlockId) {
         let i = id.0 as usize;
         let pc = self.unit.blocks[i].pc;
+        self.set_loc(Loc::Door(self.out.entries.len() as u32));
         self.out.entries.push(pc);
+        // The door's first instruction, which marks its place.
+        self.base();
         self.cur.fill(None);
         self.cur_flags = None;
         self.defined = Default::default();
@@ -127,6 +133,7 @@ impl Lower<'_> {
         if let Some(b) = self.leave {
             self.b.switch_to_block(b);
             let code = self.b.block_params(b)[0];
+            self.set_loc(Loc::Leave);
             self.b.ins().return_(&[code]);
             self.b.seal_block(b);
         }
@@ -251,8 +258,7 @@ impl Lower<'_> {
             slot,
             offset_of!(ChainSlot, code) as i32,
         );
-        let tail = self.tail;
-        self.b.ins().return_call_indirect(tail, code, &[slot]);
+        self.jump_out(code, slot);
     }
 
     /// An indirect branch: look in the jump cache, else ask the dispatcher.
@@ -297,8 +303,14 @@ impl Lower<'_> {
             .b
             .ins()
             .load(types::I64, flags, entry, offset_of!(JumpEntry, code) as i32);
-        let zero = self.i64(0);
+        self.jump_out(code, pc);
+    }
+
+    /// Goes to other translated code.
+    fn jump_out(&mut self, code: ir::Value, arg: ir::Value) {
         let tail = self.tail;
-        self.b.ins().return_call_indirect(tail, code, &[zero]);
+        self.set_loc(Loc::Leave);
+        self.b.ins().return_call_indirect(tail, code, &[arg]);
+        self.set_loc(Loc::Pc(self.pc));
     }
 }
