@@ -23,8 +23,6 @@ use iced_x86::{
 pub enum Loc {
     /// Code of the guest instruction at this address.
     Pc(u64),
-    /// Start of the door of an entry.
-    Door(u32),
     /// A jump out of the unit.
     Leave,
     /// A rounding that must not raise Inexact, for the guest instruction at this address.
@@ -111,7 +109,7 @@ pub fn recover(
     for r in ranges.iter().filter(|r| matches!(r.loc, Loc::Round(_))) {
         silence(code, r);
     }
-    out.doors = doors(code, &ranges, entries)?;
+    out.doors = doors(code, entries);
     drop_frame(code, &ranges)?;
     let checks = find_checks(code, &ranges)?;
     let mut sites = Vec::new();
@@ -161,27 +159,80 @@ fn decode(code: &[u8], offset: u32) -> Instruction {
     Decoder::with_ip(64, bytes, offset as u64, DecoderOptions::NONE).decode()
 }
 
-/// Where each door begins.
-fn doors(code: &[u8], ranges: &[Range], entries: usize) -> Result<Vec<u32>, CompileError> {
-    let mut doors = vec![u32::MAX; entries];
-    for r in ranges {
-        if let Loc::Door(n) = r.loc
-            && let Some(d) = doors.get_mut(n as usize)
-        {
-            *d = r.start.min(*d);
+/// Where each entry begins. Behind the prologue stands `cmp rdi, n; je door` for each entry but the first, then the first door
+/// (or a jump to it). If anything else stands there, say a constant hoisted out of a loop, it is for all doors: then entries load
+/// their number and go through the dispatch, by stubs appended to the code.
+fn doors(code: &mut Vec<u8>, entries: usize) -> Vec<u32> {
+    let start = prologue(code).0;
+    if entries < 2 {
+        return vec![start; entries];
+    }
+    if let Some(doors) = read_dispatch(code, start, entries) {
+        return doors;
+    }
+    let mut doors = vec![start];
+    for n in 1..entries as u32 {
+        doors.push(code.len() as u32);
+        code.push(0xbf); // mov edi, imm32
+        code.extend(n.to_le_bytes());
+        code.push(0xe9); // jmp rel32
+        let next = code.len() as i64 + 4;
+        code.extend(((start as i64 - next) as i32).to_le_bytes());
+    }
+    // Whatever rdi holds on a jump to the start must not be taken for an entry number.
+    doors[0] = code.len() as u32;
+    code.extend([0x31, 0xff, 0xe9]); // xor edi, edi; jmp rel32
+    let next = code.len() as i64 + 4;
+    code.extend(((start as i64 - next) as i32).to_le_bytes());
+    doors
+}
+
+fn read_dispatch(code: &[u8], start: u32, entries: usize) -> Option<Vec<u32>> {
+    let mut doors = vec![0; entries];
+    let mut at = start;
+    // Builds whose convention has callee-saved registers save them first.
+    while is_save(&decode(code, at)) {
+        at += decode(code, at).len() as u32;
+    }
+    for n in 1..entries {
+        let cmp = decode(code, at);
+        let je = decode(code, at + cmp.len() as u32);
+        let is_cmp = cmp.mnemonic() == Mnemonic::Cmp
+            && cmp.op0_kind() == OpKind::Register
+            && cmp.op0_register() == Register::RDI
+            && cmp.op1_kind() != OpKind::Register
+            && cmp.op1_kind() != OpKind::Memory
+            && cmp.immediate(1) == n as u64;
+        if !is_cmp || je.code() != Code::Je_rel32_64 {
+            return None;
         }
+        doors[n] = je.near_branch_target() as u32;
+        at = je.next_ip() as u32;
     }
-    match doors.iter().all(|&d| d != u32::MAX) {
-        true => Ok(doors),
-        false => Err(bad(code, 0, "an entry has no door")),
-    }
+    let jmp = decode(code, at);
+    doors[0] = match jmp.code() {
+        Code::Jmp_rel32_64 => jmp.near_branch_target() as u32,
+        _ => at,
+    };
+    Some(doors)
+}
+
+/// `mov [rsp + n], callee-saved`.
+fn is_save(i: &Instruction) -> bool {
+    i.mnemonic() == Mnemonic::Mov
+        && i.op0_kind() == OpKind::Memory
+        && i.memory_base() == Register::RSP
+        && matches!(
+            i.op1_register(),
+            Register::RBX | Register::R12 | Register::R13 | Register::R14
+        )
 }
 
 /// The trampoline's stack serves every unit, so a unit needs no frame: entries lie behind the prologue, and the epilogue before
 /// each jump out is skipped. What it reads is `[restores] [add rsp, n]; mov rsp, rbp; pop rbp; jmp r` (or `ret`, for which `jmp
 /// header.exit` is appended).
 fn drop_frame(code: &mut Vec<u8>, ranges: &[Range]) -> Result<(), CompileError> {
-    if frame_size(code) > STACK_SIZE as u64 {
+    if prologue(code).1 > STACK_SIZE as u64 {
         return Err(CompileError::Limit);
     }
     let mut exit = None;
@@ -218,17 +269,15 @@ fn drop_frame(code: &mut Vec<u8>, ranges: &[Range]) -> Result<(), CompileError> 
     Ok(())
 }
 
-/// What the prologue takes off rsp.
-fn frame_size(code: &[u8]) -> u64 {
-    let mut at = 0;
-    for _ in 0..3 {
-        let i = decode(code, at);
-        if i.mnemonic() == Mnemonic::Sub && i.op0_register() == Register::RSP {
-            return i.immediate(1);
-        }
-        at += i.len() as u32;
+/// End of `push rbp; mov rbp, rsp; [sub rsp, n]`, and n.
+fn prologue(code: &[u8]) -> (u32, u64) {
+    let push = decode(code, 0);
+    let mov = decode(code, push.next_ip() as u32);
+    let sub = decode(code, mov.next_ip() as u32);
+    match sub.mnemonic() == Mnemonic::Sub && sub.op0_register() == Register::RSP {
+        true => (sub.next_ip() as u32, sub.immediate(1)),
+        false => (mov.next_ip() as u32, 0),
     }
-    0
 }
 
 /// Sets "precision mask" in the immediate of the ROUND instructions of a range: CLIF's roundings report Inexact, most guest ones
@@ -260,7 +309,7 @@ fn pc_map(ranges: &[Range]) -> PcMap {
     for r in ranges {
         let pc = match r.loc {
             Loc::Pc(pc) | Loc::Round(pc) | Loc::Access { pc, .. } => pc,
-            Loc::Check { .. } | Loc::Door(_) | Loc::Leave => continue,
+            Loc::Check { .. } | Loc::Leave => continue,
         };
         if m.ranges.last().is_none_or(|l| l.1 != pc) {
             m.ranges.push((r.start, pc));

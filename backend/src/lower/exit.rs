@@ -8,17 +8,14 @@ use crate::abi::{
 use crate::pcmap::Loc;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    self, BlockArg, ExternalName, GlobalValueData, InstBuilder, JumpTableData, MemFlagsData, types,
+    self, BlockArg, ExternalName, GlobalValueData, InstBuilder, MemFlagsData, types,
 };
 use metaphrase_ir::{Block, BlockId, Dest, Exit, Type};
 use std::mem::{offset_of, size_of};
 
-/// Above this many entries a jump table decides, below a chain of comparisons.
-const ENTRY_CHAIN: usize = 4;
-
 impl Lower<'_> {
     /// The function's first block, then per entry a *door*: a poll and the loads of live slots. To Cranelift it is a dispatch on the
-    /// argument; the runtime jumps straight to the doors, where nothing but r15 and rsp is expected.
+    /// argument; the runtime jumps straight to the doors, unless the optimiser placed something before the dispatch.
     pub(super) fn entry(&mut self) {
         let first = self.b.create_block();
         self.b.append_block_params_for_function_params(first);
@@ -43,24 +40,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Jumps to `doors[arg]`; any other `arg` means the first.
+    /// Jumps to `doors[arg]`; any other `arg` means the first. A plain chain of comparisons, which [`crate::pcmap`] reads.
     fn dispatch(&mut self, arg: ir::Value, doors: &[ir::Block]) {
-        if doors.len() > ENTRY_CHAIN {
-            let n = doors.len() as i64;
-            let small = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, arg, n);
-            let zero = self.i64(0);
-            let index = self.b.ins().select(small, arg, zero);
-            let index = self.b.ins().ireduce(types::I32, index);
-            let pool = &mut self.b.func.dfg.value_lists;
-            let call = |b: ir::Block, p: &mut ir::ValueListPool| {
-                ir::BlockCall::new(b, std::iter::empty::<BlockArg>(), p)
-            };
-            let table: Vec<_> = doors.iter().map(|&d| call(d, pool)).collect();
-            let data = JumpTableData::new(call(doors[0], pool), &table);
-            let table = self.b.create_jump_table(data);
-            self.b.ins().br_table(index, table);
-            return;
-        }
         for (i, &door) in doors.iter().enumerate().skip(1) {
             let next = self.b.create_block();
             let hit = self.b.ins().icmp_imm_u(IntCC::Equal, arg, i as i64);
@@ -74,10 +55,7 @@ impl Lower<'_> {
     fn door(&mut self, id: BlockId) {
         let i = id.0 as usize;
         let pc = self.unit.blocks[i].pc;
-        self.set_loc(Loc::Door(self.out.entries.len() as u32));
         self.out.entries.push(pc);
-        // The door's first instruction, which marks its place.
-        self.base();
         self.cur.fill(None);
         self.cur_flags = None;
         self.defined = Default::default();

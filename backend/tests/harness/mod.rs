@@ -238,9 +238,14 @@ impl Bench {
 
     /// Runs a loaded unit on a machine: registers, FP state and the window's page go in and come out.
     pub fn run(&self, l: &Loaded, m: &mut TestMachine) -> (Outcome, u32) {
+        self.run_from(l, 0, m)
+    }
+
+    /// The same from an entry.
+    pub fn run_from(&self, l: &Loaded, entry: usize, m: &mut TestMachine) -> (Outcome, u32) {
         self.window_in(m);
         let mut frame = self.frame(m);
-        let out = self.enter(l, &mut frame, l.entry(0));
+        let out = self.enter(l, &mut frame, l.entry(entry));
         self.registers_out(&frame, m);
         self.window_out(m);
         (out, frame.header.scratch)
