@@ -3,12 +3,11 @@
 //! **State pointer.** Every translated function gets the address of a *frame*: a [`FrameHeader`] of [`HEADER_SIZE`]
 //! bytes, then the guest state whose slots the IR names. Slot offset `o` is frame offset `HEADER_SIZE + o`.
 //!
-//! **Entry.** By a jump to one of the unit's entry addresses, with r15 = frame + [`STATE_BIAS`] (throughout) and rsp a multiple of 16
-//! with [`STACK_SIZE`] bytes for the unit's use at and above it. Every other register but rsp and rbp is free: units save none, and
-//! make no stack frame of their own. The runtime enters through the trampoline `extern "C" fn(frame, code) -> i64` of
-//! [`crate::stubs`].
+//! **Entry.** At one of the unit's entry addresses, with r15 = frame + [`STATE_BIAS`] (throughout) and a return address at rsp, which
+//! is 8 modulo 16 as after a call. Every register but r15, rsp and rbp is free: units save none. The runtime enters through the
+//! trampoline `extern "C" fn(frame, code) -> i64` of [`crate::stubs`].
 //!
-//! **Leaving.** All slots written back, then one of (to *return* is to jump to `header.exit` with the value in rax):
+//! **Leaving.** With rsp as on entry and all slots written back, by one of (a returned value is in rax):
 //! * direct branch: rdi = address of the exit's [`ChainSlot`], jump to `slot.code`. Unlinked slots hold the address of the
 //!   *unlinked stub*, which returns rdi, so the trampoline's caller gets the slot's address (its low four bits are 0);
 //! * indirect branch: look the target up in the per-CPU jump cache ([`JumpEntry`]); hit: jump to `code`; miss: store the

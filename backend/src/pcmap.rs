@@ -8,10 +8,8 @@
 //!
 //! Invariant: every access in the code has a fault site, or compilation fails.
 
-use crate::abi::STACK_SIZE;
 use crate::emit::{CompileError, FaultSite};
 use crate::lower::GUEST_ACCESS;
-use crate::stubs::jump_to_exit;
 use cranelift_codegen::{Final, MachBufferFinalized};
 use iced_x86::{
     Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind,
@@ -110,7 +108,7 @@ pub fn recover(
         silence(code, r);
     }
     out.doors = doors(code, entries);
-    drop_frame(code, &ranges)?;
+    slim_frame(code, &ranges)?;
     let checks = find_checks(code, &ranges)?;
     let mut sites = Vec::new();
     for t in buffer.traps().iter().filter(|t| t.code == GUEST_ACCESS) {
@@ -160,31 +158,49 @@ fn decode(code: &[u8], offset: u32) -> Instruction {
 }
 
 /// Where each entry begins. Behind the prologue stands `cmp rdi, n; je door` for each entry but the first, then the first door
-/// (or a jump to it). If anything else stands there, say a constant hoisted out of a loop, it is for all doors: then entries load
-/// their number and go through the dispatch, by stubs appended to the code.
+/// (or a jump to it): entries are stubs behind the code that make the frame and jump to their door. If anything else stands
+/// there, say a constant hoisted out of a loop, it is for all doors: then the stubs load the entry's number and go through the
+/// dispatch.
 fn doors(code: &mut Vec<u8>, entries: usize) -> Vec<u32> {
-    let start = prologue(code).0;
     if entries < 2 {
-        return vec![start; entries];
+        return vec![0; entries];
     }
-    if let Some(doors) = read_dispatch(code, start, entries) {
-        return doors;
-    }
-    let mut doors = vec![start];
-    for n in 1..entries as u32 {
-        doors.push(code.len() as u32);
-        code.push(0xbf); // mov edi, imm32
-        code.extend(n.to_le_bytes());
+    let (start, frame) = prologue(code);
+    let doors = read_dispatch(code, start, entries);
+    let stub = |n: usize| {
+        let at = code.len() as u32;
+        let to = match &doors {
+            Some(d) => {
+                adjust_stack(code, SUB, frame);
+                d[n]
+            }
+            None => {
+                code.push(0xbf); // mov edi, imm32
+                code.extend((n as u32).to_le_bytes());
+                0
+            }
+        };
         code.push(0xe9); // jmp rel32
         let next = code.len() as i64 + 4;
-        code.extend(((start as i64 - next) as i32).to_le_bytes());
+        code.extend(((to as i64 - next) as i32).to_le_bytes());
+        at
+    };
+    (0..entries).map(stub).collect()
+}
+
+/// ModRM bytes of `sub rsp, imm` and `add rsp, imm`.
+const SUB: u8 = 0xec;
+const ADD: u8 = 0xc4;
+
+/// Appends `sub` or `add rsp, n`.
+fn adjust_stack(code: &mut Vec<u8>, modrm: u8, n: u32) {
+    match u8::try_from(n) {
+        Ok(n) if n < 0x80 => code.extend([0x48, 0x83, modrm, n]),
+        _ => {
+            code.extend([0x48, 0x81, modrm]);
+            code.extend(n.to_le_bytes());
+        }
     }
-    // Whatever rdi holds on a jump to the start must not be taken for an entry number.
-    doors[0] = code.len() as u32;
-    code.extend([0x31, 0xff, 0xe9]); // xor edi, edi; jmp rel32
-    let next = code.len() as i64 + 4;
-    code.extend(((start as i64 - next) as i32).to_le_bytes());
-    doors
 }
 
 fn read_dispatch(code: &[u8], start: u32, entries: usize) -> Option<Vec<u32>> {
@@ -228,14 +244,16 @@ fn is_save(i: &Instruction) -> bool {
         )
 }
 
-/// The trampoline's stack serves every unit, so a unit needs no frame: entries lie behind the prologue, and the epilogue before
-/// each jump out is skipped. What it reads is `[restores] [add rsp, n]; mov rsp, rbp; pop rbp; jmp r` (or `ret`, for which `jmp
-/// header.exit` is appended).
-fn drop_frame(code: &mut Vec<u8>, ranges: &[Range]) -> Result<(), CompileError> {
-    if prologue(code).1 > STACK_SIZE as u64 {
-        return Err(CompileError::Limit);
-    }
-    let mut exit = None;
+/// Nobody needs rbp, so one subtraction makes a frame and one addition drops it. Instead of `push rbp; mov rbp, rsp; [sub rsp,
+/// n]` and `[restores] [add rsp, n]; mov rsp, rbp; pop rbp; jmp r` (or `ret`).
+fn slim_frame(code: &mut [u8], ranges: &[Range]) -> Result<(), CompileError> {
+    let (end, frame) = prologue(code);
+    let mut make = Vec::with_capacity(8);
+    adjust_stack(&mut make, SUB, frame);
+    code[..make.len()].copy_from_slice(&make);
+    fill_nops(&mut code[make.len()..end as usize]);
+    let mut drop = Vec::with_capacity(8);
+    adjust_stack(&mut drop, ADD, frame);
     for r in ranges.iter().filter(|r| r.loc == Loc::Leave) {
         let mut at = r.start;
         let mut epilogue = None;
@@ -251,32 +269,28 @@ fn drop_frame(code: &mut Vec<u8>, ranges: &[Range]) -> Result<(), CompileError> 
                 let Some(place) = epilogue.take() else {
                     return Err(bad(code, at, "a jump out has no epilogue"));
                 };
-                if i.mnemonic() == Mnemonic::Ret {
-                    let stub = *exit.get_or_insert_with(|| {
-                        code.extend(jump_to_exit());
-                        code.len() - 7
-                    });
-                    code[place] = 0xe9; // jmp rel32
-                    let rel = stub as i64 - (place as i64 + 5);
-                    code[place + 1..place + 5].copy_from_slice(&(rel as i32).to_le_bytes());
-                } else {
-                    code.copy_within(at as usize..at as usize + i.len(), place);
+                let jump = code[at as usize..at as usize + i.len()].to_vec();
+                let end = place + drop.len() + jump.len();
+                if end > i.next_ip() as usize {
+                    return Err(bad(code, at, "an epilogue is too short"));
                 }
+                code[place..place + drop.len()].copy_from_slice(&drop);
+                code[place + drop.len()..end].copy_from_slice(&jump);
             }
-            at += i.len() as u32;
+            at = i.next_ip() as u32;
         }
     }
     Ok(())
 }
 
-/// End of `push rbp; mov rbp, rsp; [sub rsp, n]`, and n.
-fn prologue(code: &[u8]) -> (u32, u64) {
+/// End of `push rbp; mov rbp, rsp; [sub rsp, n]`, and n + 8: what keeps rsp a multiple of 16 without the push.
+fn prologue(code: &[u8]) -> (u32, u32) {
     let push = decode(code, 0);
     let mov = decode(code, push.next_ip() as u32);
     let sub = decode(code, mov.next_ip() as u32);
     match sub.mnemonic() == Mnemonic::Sub && sub.op0_register() == Register::RSP {
-        true => (sub.next_ip() as u32, sub.immediate(1)),
-        false => (mov.next_ip() as u32, 0),
+        true => (sub.next_ip() as u32, sub.immediate(1) as u32 + 8),
+        false => (mov.next_ip() as u32, 8),
     }
 }
 
@@ -398,8 +412,7 @@ fn patch_check(code: &mut [u8], r: &Range) -> Result<Check, CompileError> {
 }
 
 fn fill_nops(mut b: &mut [u8]) {
-    const LONG: [u8; 9] = [0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0];
-    const NOPS: [&[u8]; 9] = [
+    const NOPS: [&[u8]; 12] = [
         &[0x90],
         &[0x66, 0x90],
         &[0x0f, 0x1f, 0x00],
@@ -408,10 +421,13 @@ fn fill_nops(mut b: &mut [u8]) {
         &[0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00],
         &[0x0f, 0x1f, 0x80, 0, 0, 0, 0],
         &[0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
-        &LONG,
+        &[0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+        &[0x66, 0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+        &[0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+        &[0x66, 0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
     ];
     while !b.is_empty() {
-        let n = b.len().min(9);
+        let n = b.len().min(12);
         let (head, rest) = b.split_at_mut(n);
         head.copy_from_slice(NOPS[n - 1]);
         b = rest;
