@@ -12,11 +12,14 @@
 //! Must not know any guest: words of the frame are all it sees.
 
 mod asm;
+mod atomic;
 mod exit;
 mod flags;
+mod fp;
 mod int;
 mod memory;
 mod regs;
+mod simd;
 mod vector;
 
 use crate::abi::{
@@ -35,6 +38,9 @@ struct Host {
     bmi1: bool,
     bmi2: bool,
     lzcnt: bool,
+    popcnt: bool,
+    fma: bool,
+    sse42: bool,
 }
 
 /// Code off the main path, emitted after it.
@@ -62,15 +68,10 @@ enum Cold {
 
 /// A register and the frame word that it mirrors.
 #[derive(Clone, Copy, Debug)]
-#[allow(
-    dead_code,
-    reason = "vector registers are for floating point, which comes next"
-)]
 enum Home {
     Gpr(Gpr, u16),
     /// Low 64 bits of a vector register.
     D(u8, u16),
-    V(u8, u16),
 }
 
 /// Flags in the frame whose kind is known.
@@ -123,6 +124,9 @@ impl Baseline {
                 bmi1: std::is_x86_feature_detected!("bmi1"),
                 bmi2: std::is_x86_feature_detected!("bmi2"),
                 lzcnt: std::is_x86_feature_detected!("lzcnt"),
+                popcnt: std::is_x86_feature_detected!("popcnt"),
+                fma: std::is_x86_feature_detected!("fma"),
+                sse42: std::is_x86_feature_detected!("sse4.2"),
             },
             pc_word: ((HEADER_SIZE + pc_offset) / 8) as u16,
             code_at: 0,
@@ -252,9 +256,22 @@ impl Baseline {
             || self.mem_op(code, i, o)
             || self.vector_op(code, o)
             || self.flags_op(i, o)
+            || self.described(code, i, o)
             || self.exit_op(code, i, o);
         if !done {
             self.call_out(i, o);
+        }
+    }
+
+    /// Ops that are described by an IR instruction.
+    fn described(&mut self, code: &Bytecode, i: u32, o: &BOp) -> bool {
+        match o.op {
+            Op0::Eval => {
+                let e = &code.evals[o.imm as usize];
+                self.int_eval(e) || self.fp_eval(i, e) || self.simd_eval(code, e)
+            }
+            Op0::Rmw | Op0::Cas | Op0::StoreExcl => self.atomic(&code.evals[o.imm as usize]),
+            _ => false,
         }
     }
 
