@@ -230,7 +230,7 @@ impl Executor<'_, '_> {
         let result = match id {
             HelperId::ReadFpsr => self.state.fp.fpsr.into(),
             HelperId::WriteFpsr => {
-                self.state.fp.fpsr = args[0] as u32;
+                self.state.fp.fpsr = args[0] as u32 & arith::FPSR_BITS;
                 0
             }
             _ => {

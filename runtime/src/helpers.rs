@@ -108,8 +108,7 @@ extern "C" fn read_fpsr(state: *mut u8, _: u64, _: u64, _: u64, _: u64) -> u64 {
 extern "C" fn write_fpsr(state: *mut u8, _: u64, v: u64, _: u64, _: u64) -> u64 {
     let f = called(state, HelperId::WriteFpsr);
     f.fold_host_flags();
-    // QC and the six cumulative exception bits; the rest is RES0 in AArch64.
-    f.guest.fpsr = v as u32 & 0x0800_009f;
+    f.guest.fpsr = v as u32 & arith::FPSR_BITS;
     0
 }
 

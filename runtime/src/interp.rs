@@ -7,7 +7,6 @@ use crate::cache::block::Block0;
 use crate::helpers;
 use crate::mem::access::{self, Faulted};
 use crate::vcpu::Frame;
-use metaphrase_arm64::arch::state::MONITOR_OPEN;
 use metaphrase_backend::bytecode::{BOp, Bytecode, EvalDesc, Op0};
 use metaphrase_ir::ops::{Effects, IntCond, Rmw};
 use metaphrase_ir::{Cond, FlagsKind, Type, arith, flags};
@@ -30,9 +29,7 @@ pub enum Left<'a> {
     Fault(u64, bool),
     /// A misaligned access where alignment is demanded.
     Align(u64),
-    /// (Native code only) The baseline code at the guest pc has run often enough.
-    Hot,
-    /// (Native code only) An access faulted: repeat the instruction in tier 0.
+    /// (Tier 1 only) An access faulted: repeat the instruction in tier 0.
     Retry,
 }
 
@@ -642,6 +639,11 @@ fn atomic(r: Regs, e: &EvalDesc, i: u32) -> Result<(), Body> {
     if addr & (m.bytes() as u64 - 1) != 0 && (m.aligned || m.size == 4) {
         return Err(Body::Align(i, addr));
     }
+    if e.inst.op == metaphrase_ir::Op::StoreExcl && operand(r, e, 2) as u64 != addr {
+        // Without the monitor there is no access, hence no fault.
+        put(r, e, 1);
+        return Ok(());
+    }
     let mask = if m.size == 4 {
         u128::MAX
     } else {
@@ -681,13 +683,8 @@ fn atomic(r: Regs, e: &EvalDesc, i: u32) -> Result<(), Body> {
         }
         metaphrase_ir::Op::AtomicCas => cas(operand(r, e, 1) & mask, operand(r, e, 2) & mask)?,
         _ => {
-            let (new, mon_addr, expected) = (
-                operand(r, e, 1) & mask,
-                operand(r, e, 2) as u64,
-                operand(r, e, 3) & mask,
-            );
-            let same = mon_addr == operand(r, e, 0) as u64 && mon_addr != MONITOR_OPEN;
-            u128::from(!(same && cas(expected, new)? == expected))
+            let (new, expected) = (operand(r, e, 1) & mask, operand(r, e, 3) & mask);
+            u128::from(cas(expected, new)? != expected)
         }
     };
     put(r, e, v);

@@ -3,7 +3,7 @@
  *
  * Build: aarch64-linux-gnu-gcc -O2 -static -o exec exec.c
  *
- * Input, little-endian: groups of { struct group; struct in [count] }; for each struct in, a struct out is written. The
+ * Input, little-endian: groups of { struct group; uint32_t [words]; struct in [count] }; for each struct in, a struct out is written. The
  * sequence stands at group.at in an area full of BRK instructions, so that it ends with SIGTRAP wherever it gets. States
  * are entered by returning from a signal handler and left by the next signal, so that every register may be used.
  * Memory to play with is at DATA: before each case (if group.memory) byte i is pattern(i); a hash of it comes back.
@@ -22,8 +22,9 @@
 #define DATA_BYTES 65536u
 #define PAGE 65536u /* at least the page size */
 #define BRK 0xd4200000u
+#define WORDS 1024u /* most in a group */
 
-struct group { uint64_t at; uint32_t words, count, memory, pad; uint32_t word[4]; };
+struct group { uint64_t at; uint32_t words, count, memory, pad; };
 struct in { uint64_t x[31], sp; uint32_t nzcv, fpcr, fpsr, pad; uint64_t v[32][2]; };
 struct out {
     uint64_t x[31], sp, pc, addr, hash;
@@ -31,11 +32,12 @@ struct out {
     uint64_t pad[3];
     uint64_t v[32][2];
 };
-_Static_assert(sizeof(struct group) == 40, "layout of struct group");
+_Static_assert(sizeof(struct group) == 24, "layout of struct group");
 _Static_assert(sizeof(struct in) == 784, "layout of struct in");
 _Static_assert(sizeof(struct out) == 832, "layout of struct out");
 
 static struct group group;
+static uint32_t word[WORDS];
 static struct in *ins;
 static struct out *outs;
 static uint32_t next;
@@ -148,11 +150,12 @@ int main(void)
     while (fread(&group, sizeof group, 1, stdin) == 1) {
         ins = calloc(group.count, sizeof *ins);
         outs = calloc(group.count, sizeof *outs);
-        if (group.words > 4 || !ins || !outs || fread(ins, sizeof *ins, group.count, stdin) != group.count) {
+        if (group.words > WORDS || !ins || !outs || fread(word, sizeof *word, group.words, stdin) != group.words
+            || fread(ins, sizeof *ins, group.count, stdin) != group.count) {
             fprintf(stderr, "bad input\n");
             return 1;
         }
-        place(group.word, group.words);
+        place(word, group.words);
         next = 0;
         __asm__ volatile("brk #1" ::: "memory");
         place(NULL, group.words);

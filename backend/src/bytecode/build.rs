@@ -318,6 +318,10 @@ impl Cx<'_> {
                 }
                 Op::Set if i.args[0] == cur => {
                     let s = Slot(i.imm as u16);
+                    if self.unit.slots.get(s).ty == Type::I32 {
+                        // Results are whole words; this slot shares its word with its neighbour.
+                        return None;
+                    }
                     let clash = (v.0 + 1..j).any(|k| {
                         let x = &self.unit.insts[k as usize];
                         matches!(x.op, Op::Get | Op::Set) && x.imm == i.imm

@@ -10,7 +10,7 @@
 use super::{Lower, clif_ty};
 use crate::emit::CompileError;
 use crate::pcmap::Loc;
-use cranelift_codegen::ir::condcodes::FloatCC;
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, types};
 use metaphrase_ir::ops::Round;
@@ -71,7 +71,7 @@ impl Lower<'_> {
             }
             Op::FToInt if inst.imm == 0 => {
                 let a = arg(0)?;
-                self.fp_to_int(inst, a)
+                self.fp_to_int(inst, a)?
             }
             Op::IntToF if inst.imm <= 64 && nearest(inst.aux) => {
                 let a = arg(0)?;
@@ -171,21 +171,72 @@ impl Lower<'_> {
         r
     }
 
-    fn fp_to_int(&mut self, inst: &Inst, a: ir::Value) -> Option<ir::Value> {
+    /// The host's truncation to a signed integer raises what the guest's does. Roundings before it, and unsigned results, would raise
+    /// Inexact or nothing for what does not fit: that is found first and left to `Eval`.
+    fn fp_to_int(&mut self, inst: &Inst, a: ir::Value) -> Result<Option<ir::Value>, CompileError> {
         let ty = clif_ty(inst.ty);
-        let a = match Round::from_bits(inst.aux) {
-            Round::Zero => a,
-            // Rounded with Inexact raised, as the conversion itself would have.
-            Round::TieEven | Round::Current => self.b.ins().nearest(a),
-            Round::PosInf => self.b.ins().ceil(a),
-            Round::NegInf => self.b.ins().floor(a),
-            Round::TieAway | Round::Odd => return None,
+        let signed = inst.aux & Round::SIGNED != 0;
+        let round = Round::from_bits(inst.aux);
+        match round {
+            Round::Zero if signed => return Ok(Some(self.b.ins().fcvt_to_sint_sat(ty, a))),
+            Round::TieAway | Round::Odd => return Ok(None),
+            _ => {}
+        }
+        let fits = self.fits_integer(a, ty.bits() - u32::from(signed), signed);
+        let float = self.b.func.dfg.value_type(a);
+        let zero = match float {
+            types::F32 => self.b.ins().f32const(Ieee32::with_bits(0)),
+            _ => self.b.ins().f64const(Ieee64::with_bits(0)),
         };
-        let i = self.b.ins();
-        Some(match inst.aux & Round::SIGNED {
-            0 => i.fcvt_to_uint_sat(ty, a),
-            _ => i.fcvt_to_sint_sat(ty, a),
-        })
+        let a = self.b.ins().select(fits, a, zero);
+        let convert = |l: &mut Self, a| match signed {
+            true => l.b.ins().fcvt_to_sint_sat(ty, a),
+            false => l.b.ins().fcvt_to_uint_sat(ty, a),
+        };
+        // The truncation raises Inexact. The rounding does not, see `fp_round`.
+        let truncated = convert(self, a);
+        let mut bad = self.b.ins().icmp_imm_u(IntCC::Equal, fits, 0);
+        let mut r = truncated;
+        if round != Round::Zero {
+            let Some(a) = self.fp_round(inst.aux & !Round::EXACT, a) else {
+                return Ok(None);
+            };
+            r = convert(self, a);
+            // Never true, but then the truncation is not dead.
+            let d = self.b.ins().isub(r, truncated);
+            let d = self.b.ins().iadd_imm_s(d, 1);
+            let far = self.b.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, d, 2);
+            bad = self.b.ins().bor(bad, far);
+        }
+        Ok(Some(self.fix_if(inst, bad, r)?))
+    }
+
+    /// Whether every rounding of `a` (of its magnitude, if `signed`) is between 0 and 2 to the power of `bits`, exclusively.
+    fn fits_integer(&mut self, a: ir::Value, bits: u32, signed: bool) -> ir::Value {
+        let a = if signed { self.b.ins().fabs(a) } else { a };
+        let ty = self.b.func.dfg.value_type(a);
+        let zero = match ty {
+            types::F32 => self.b.ins().f32const(Ieee32::with_bits(0)),
+            _ => self.b.ins().f64const(Ieee64::with_bits(0)),
+        };
+        // The largest number below the power. For 64 bits, and for single precision, all numbers near it are integers.
+        let most = match ty {
+            types::F32 => {
+                let below = ((127 + bits) << 23) - 1;
+                self.b.ins().f32const(Ieee32::with_bits(below))
+            }
+            _ if bits <= 32 => {
+                let below = f64::from(u32::MAX >> (32 - bits));
+                self.b.ins().f64const(Ieee64::with_bits(below.to_bits()))
+            }
+            _ => {
+                let below = (u64::from(1023 + bits) << 52) - 1;
+                self.b.ins().f64const(Ieee64::with_bits(below))
+            }
+        };
+        let low = self.b.ins().fcmp(FloatCC::GreaterThanOrEqual, a, zero);
+        let high = self.b.ins().fcmp(FloatCC::LessThanOrEqual, a, most);
+        self.b.ins().band(low, high)
     }
 
     pub(super) fn int_to_fp(&mut self, inst: &Inst, a: ir::Value) -> ir::Value {

@@ -236,7 +236,10 @@ fn cas(t: &mut Ctx<'_>, size: u32, a: u32, r: u32, rs: u32, rn: u32, rt: u32) {
 }
 
 fn casp(t: &mut Ctx<'_>, sf: u32, a: u32, r: u32, rs: u32, rn: u32, rt: u32) {
-    let m = t.ordered(3 + sf, order(a, r));
+    let mut m = t.ordered(3 + sf, order(a, r));
+    if sf != 0 {
+        m = m.aligned(); // misaligned, it crosses 16 bytes, which FEAT_LSE2 does not allow either
+    }
     let addr = t.x_sp(rn);
     let (expected, new) = (make_pair(t, sf, rs, rs + 1), make_pair(t, sf, rt, rt + 1));
     let ty = t.b.ty(expected);

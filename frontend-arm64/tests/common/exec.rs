@@ -8,7 +8,7 @@ use metaphrase_arm64::arch::state::{self, FPCR, GuestState, NZCV, SLOTS, SP};
 use metaphrase_arm64::translate::{Config, translate_block};
 use metaphrase_ir::arith::FpEnv;
 use metaphrase_ir::interp::{self, Fault, FaultKind, Guest, Left, State as Slots};
-use metaphrase_ir::{MemInfo, Slot, TrapKind, Unit};
+use metaphrase_ir::{MemInfo, Slot, TrapKind, Unit, opt};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -21,7 +21,10 @@ pub const CODE_BYTES: u64 = 16 << 20;
 pub const DATA: u64 = 0x20_0000_0000;
 /// Its size.
 pub const DATA_BYTES: u64 = 65536;
-const BRK: u32 = 0xd420_0000;
+/// What the rest of the code area holds.
+pub const BRK: u32 = 0xd420_0000;
+/// FPCR bits that are part of a translation's key.
+const FPCR_MODE: u32 = 0x07c8_0000;
 
 /// Linux signal numbers.
 pub const SIGILL: u32 = 4;
@@ -31,6 +34,10 @@ pub const SIGTRAP: u32 = 5;
 pub const SIGBUS: u32 = 7;
 /// Anything else with memory.
 pub const SIGSEGV: u32 = 11;
+/// It does not end: more than [`BLOCKS`] blocks.
+pub const SIGALRM: u32 = 14;
+/// Blocks that the reference interpreter executes at most.
+const BLOCKS: u32 = 100_000;
 
 /// A complete register state: before a sequence, or after it with how it ended.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -133,9 +140,8 @@ fn write_group(g: &Group, to: &mut Vec<u8>) {
         u32::from(g.memory),
         0,
     ];
-    let words = (0..4).map(|i| g.words.get(i).copied().unwrap_or(0));
     head.into_iter()
-        .chain(words)
+        .chain(g.words.iter().copied())
         .for_each(|w| to.extend(w.to_le_bytes()));
     for i in &g.ins {
         i.x.iter().for_each(|x| to.extend(x.to_le_bytes()));
@@ -170,13 +176,15 @@ struct Memory<'a> {
     data: Vec<u8>,
 }
 
-fn fresh_data() -> Vec<u8> {
+/// What the data window holds at first.
+pub fn fresh_data() -> Vec<u8> {
     (0..DATA_BYTES / 8)
         .flat_map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes())
         .collect()
 }
 
-fn hash(data: &[u8]) -> u64 {
+/// What the runner says of the data window's contents.
+pub fn hash(data: &[u8]) -> u64 {
     data.chunks_exact(8).fold(0u64, |h, c| {
         (h ^ u64::from_le_bytes(c.try_into().expect("8 bytes"))).wrapping_mul(0x100_0000_01b3)
     })
@@ -191,6 +199,12 @@ impl Memory<'_> {
 
     /// Offset of an access in the data window.
     fn span(&self, addr: u64, len: usize, write: bool) -> Result<usize, Fault> {
+        // Top-byte-ignore, for lower addresses; a fault still names the address with its tag.
+        let bare = addr & 0x00ff_ffff_ffff_ffff;
+        if bare != addr && addr >> 55 & 1 == 0 {
+            let fault = |f| Fault { addr, ..f };
+            return self.span(bare, len, write).map_err(fault);
+        }
         let off = addr.wrapping_sub(DATA);
         let kind = FaultKind::Unmapped;
         if off >= DATA_BYTES {
@@ -234,6 +248,11 @@ impl Guest for Memory<'_> {
 
 /// Runs a sequence from a state in the reference interpreter, up to where the runner's next signal would come.
 pub fn ours(g: &Group, i: &Regs, cfg: &Config) -> Regs {
+    interpret(g, i, cfg, 8, false)
+}
+
+/// The same in blocks of at most `max_insns` instructions, optimised or as translated.
+pub fn interpret(g: &Group, i: &Regs, cfg: &Config, max_insns: u32, optimise: bool) -> Regs {
     let mut bytes = vec![0u8; size_of::<GuestState>()];
     let mut fp = FpEnv {
         fpcr: i.fpcr,
@@ -248,14 +267,23 @@ pub fn ours(g: &Group, i: &Regs, cfg: &Config) -> Regs {
     let mut memory = Memory { group: g, data };
     let end = g.at + 4 * g.words.len() as u64;
     let mut pc = g.at;
+    let mut budget = BLOCKS;
     let (signo, pc, addr) = loop {
         if !(g.at..end).contains(&pc) {
             // A BRK, or nothing at all; the runner's signal says which.
             break (SIGTRAP, pc, 0);
         }
+        if budget == 0 {
+            break (SIGALRM, pc, 0);
+        }
+        budget -= 1;
         let mut unit = Unit::new(&SLOTS);
         let mut fetch = |at: u64| (at < end).then(|| memory.code_word(at)).flatten();
-        let b = translate_block(&mut unit, cfg, pc, &mut fetch, 8);
+        unit.mode = u64::from(state.fp.fpcr & FPCR_MODE);
+        let b = translate_block(&mut unit, cfg, pc, &mut fetch, max_insns);
+        if optimise {
+            opt::optimize(&mut unit, &mut opt::Scratch::default());
+        }
         metaphrase_ir::verify::assert_sound(&unit, "translation");
         match interp::run(&unit, b, &mut state, &mut memory, 1) {
             Left::Direct { pc: to, .. } | Left::Indirect { pc: to, .. } => pc = to,

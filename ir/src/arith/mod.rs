@@ -28,6 +28,9 @@ pub struct FpEnv {
     pub fpsr: u32,
 }
 
+/// The bits of FPSR that exist: QC and the cumulative exception bits (Arm ARM C5.2.9; the flags in 31..28 are AArch32's).
+pub const FPSR_BITS: u32 = 0x0800_009f;
+
 /// `bits` cut to the width of type `ty`.
 #[inline]
 pub const fn truncate(ty: Type, bits: Bits) -> Bits {

@@ -63,8 +63,27 @@ impl Lower<'_> {
             let d = self.b.ins().bor(d, ones);
             x[1] = self.cast(types::F32X4, d);
         }
+        if s.lanes() > 1 && matches!(op, Op::FMax | Op::FMin | Op::FMaxNm | Op::FMinNm) {
+            return self.min_max(inst, op, s, x[0], x[1]);
+        }
         let r = self.fp_arith(op, x[0], x[1], x[2]);
         self.checked_fp(inst, s, r)
+    }
+
+    /// The host's vector minimum and maximum raise Invalid for quiet NaNs too: it gets zeros in their place, and the result is
+    /// computed anew.
+    fn min_max(&mut self, inst: &Inst, op: Op, s: Shape, x: ir::Value, y: ir::Value) -> Lowered {
+        let ty = self.b.func.dfg.value_type(x);
+        let nan = self.b.ins().fcmp(FloatCC::Unordered, x, y);
+        let cut = |l: &mut Self, v| {
+            let (v, nan) = (l.bytes(v), l.bytes(nan));
+            let v = l.b.ins().band_not(v, nan);
+            l.cast(ty, v)
+        };
+        let (x, y) = (cut(self, x), cut(self, y));
+        let r = self.fp_arith(op, x, y, y);
+        let v = self.result_fp(s, r);
+        Ok(Some(self.fix_if_any(inst, nan, v)?))
     }
 
     pub(super) fn fp_un(&mut self, inst: &Inst, kind: VUnKind, s: Shape, a: ir::Value) -> Lowered {
@@ -257,7 +276,7 @@ impl Lower<'_> {
         if !self.fp_inline || float_lanes(log2).is_none() {
             return Ok(None);
         }
-        let signed = matches!(kind, K::SCvtF | K::FCvtZS);
+        let signed = kind == K::SCvtF;
         match kind {
             K::SCvtF | K::UCvtF if inst.imm <= 64 => {
                 let r = match s.lanes() {
@@ -286,13 +305,11 @@ impl Lower<'_> {
                 };
                 Ok(Some(self.bytes(r)))
             }
-            K::FCvtZS | K::FCvtZU if inst.imm == 0 => {
+            // Not the unsigned one: CLIF's does not raise Invalid.
+            K::FCvtZS if inst.imm == 0 => {
                 let r = self.each_lane_fp(s, a, |l, x| {
                     let ty = if log2 == 2 { types::I32 } else { types::I64 };
-                    match signed {
-                        true => l.b.ins().fcvt_to_sint_sat(ty, x),
-                        false => l.b.ins().fcvt_to_uint_sat(ty, x),
-                    }
+                    l.b.ins().fcvt_to_sint_sat(ty, x)
                 });
                 Ok(Some(self.bytes(r)))
             }

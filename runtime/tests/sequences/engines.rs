@@ -1,0 +1,222 @@
+//! The engine's executors: one engine and CPU for each way to run, fed with sequences through [`Environment`].
+//!
+//! Guest memory is at fixed addresses (those of the oracle), so only one thread may use it at a time: [`Arena`] is the lock.
+
+use crate::exec::{
+    BRK, CODE, CODE_BYTES, DATA, DATA_BYTES, Group, Regs, SIGBUS, SIGILL, SIGSEGV, SIGTRAP,
+    fresh_data, hash,
+};
+use metaphrase_runtime::engine::{Engine, EngineConfig, JitMode};
+use metaphrase_runtime::env::{Access, Environment, Exception, Flow};
+use metaphrase_runtime::stats::Counter;
+use metaphrase_runtime::vcpu::Vcpu;
+use std::sync::{Mutex, MutexGuard, OnceLock};
+
+/// The memory of the sequences, mapped at its fixed addresses.
+pub struct Arena {
+    fresh: Vec<u8>,
+}
+
+/// Name of the case that runs, for when it ends the process.
+pub static CASE: Mutex<String> = Mutex::new(String::new());
+
+static ARENA: OnceLock<Mutex<Arena>> = OnceLock::new();
+
+fn map(at: u64, bytes: u64, prot: i32) {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+    // SAFETY: a fresh mapping that replaces nothing.
+    let p = unsafe { libc::mmap(at as *mut _, bytes as usize, prot, flags, -1, 0) };
+    assert_eq!(p as u64, at, "{}", std::io::Error::last_os_error());
+}
+
+impl Arena {
+    /// The arena, for the caller alone.
+    pub fn lock() -> MutexGuard<'static, Arena> {
+        let arena = ARENA.get_or_init(|| {
+            map(CODE, CODE_BYTES, libc::PROT_READ | libc::PROT_WRITE);
+            map(DATA, DATA_BYTES, libc::PROT_READ | libc::PROT_WRITE);
+            // SAFETY: just mapped, nobody else refers to it.
+            unsafe { std::slice::from_raw_parts_mut(CODE as *mut u32, CODE_BYTES as usize / 4) }
+                .fill(BRK);
+            protect(CODE, CODE_BYTES, libc::PROT_READ);
+            metaphrase_runtime::signal::install(|sig, _, _| {
+                let case = CASE.try_lock().map(|c| c.clone());
+                eprintln!("host signal {sig} in {case:?}");
+                std::process::abort();
+            })
+            .expect("handlers");
+            Mutex::new(Arena {
+                fresh: fresh_data(),
+            })
+        });
+        arena.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Puts the data window into its first state.
+    pub fn reset(&mut self) {
+        // SAFETY: mapped by `lock`; guests of other threads are kept out by it.
+        unsafe { std::slice::from_raw_parts_mut(DATA as *mut u8, DATA_BYTES as usize) }
+            .copy_from_slice(&self.fresh);
+    }
+
+    /// Hash of the data window.
+    pub fn hash(&self) -> u64 {
+        // SAFETY: as above.
+        hash(unsafe { std::slice::from_raw_parts(DATA as *const u8, DATA_BYTES as usize) })
+    }
+
+    /// Puts words into the code area, or BRK where they were.
+    pub fn place(&mut self, at: u64, words: impl Iterator<Item = u32>) {
+        let page = at & !0xfff;
+        protect(page, 65536, libc::PROT_READ | libc::PROT_WRITE);
+        for (i, w) in words.enumerate() {
+            // SAFETY: in the code area, writable now.
+            unsafe { (at as *mut u32).add(i).write(w) };
+        }
+        protect(page, 65536, libc::PROT_READ);
+    }
+}
+
+fn protect(at: u64, bytes: u64, prot: i32) {
+    // SAFETY: only pages of the arena.
+    let r = unsafe { libc::mprotect(at as *mut _, bytes as usize, prot) };
+    assert_eq!(r, 0);
+}
+
+/// What the guest meets: its code, and the way out.
+#[derive(Default)]
+struct World {
+    signo: u32,
+    addr: u64,
+}
+
+impl Environment for World {
+    fn fetch(&mut self, pc: u64) -> Option<u32> {
+        // SAFETY: the code area is mapped.
+        (pc.wrapping_sub(CODE) < CODE_BYTES).then(|| unsafe { (pc as *const u32).read() })
+    }
+
+    fn exception(&mut self, cpu: &mut Vcpu, e: Exception) -> Flow {
+        (self.signo, self.addr) = match e {
+            Exception::Brk(_) => (SIGTRAP, 0),
+            Exception::Undefined | Exception::Unimplemented(_) => (SIGILL, 0),
+            Exception::Svc(_) => {
+                cpu.regs_mut().pc -= 4;
+                (SIGILL, 0)
+            }
+            Exception::Alignment { addr } => (SIGBUS, addr),
+            // Wherever a wild branch went, the reference says only that it left.
+            Exception::Fault {
+                access: Access::Fetch,
+                ..
+            } => (SIGTRAP, 0),
+            Exception::Fault { addr, .. } => (SIGSEGV, addr),
+        };
+        Flow::Leave(0)
+    }
+
+    fn interrupted(&mut self, _: &mut Vcpu) -> Flow {
+        Flow::Continue
+    }
+}
+
+/// One way to run.
+pub struct Machine {
+    /// Its name.
+    pub name: &'static str,
+    /// Its engine.
+    pub engine: Engine,
+    cpu: Vcpu,
+    /// How often each state is run: only later runs meet compiled code.
+    runs: u32,
+}
+
+/// A way to run, before it exists: name, settings, how often each state is run.
+pub type Way = (&'static str, EngineConfig, u32);
+
+/// Every way to run.
+pub fn ways() -> Vec<Way> {
+    let base = EngineConfig {
+        jit: JitMode::Off,
+        threshold: 1,
+        cache_size: 16 << 20,
+        max_block: 64,
+        ..EngineConfig::default()
+    };
+    let single = EngineConfig {
+        max_block: 1,
+        ..base.clone()
+    };
+    let sync = |c: &EngineConfig| EngineConfig {
+        jit: JitMode::Sync,
+        ..c.clone()
+    };
+    let plain = EngineConfig {
+        optimise: false,
+        ..sync(&base)
+    };
+    vec![
+        ("tier 0", base.clone(), 1),
+        ("tier 0, single instructions", single.clone(), 1),
+        ("tier 1", sync(&base), 3),
+        ("tier 1, not optimised", plain, 3),
+        ("tier 1, single instructions", sync(&single), 3),
+    ]
+}
+
+/// An engine with its CPU. Only one that compiles may exist at a time: the table of fault sites is the process's.
+pub fn machine((name, config, runs): Way) -> Machine {
+    Machine {
+        name,
+        engine: Engine::new(config).expect("an engine"),
+        cpu: Vcpu::new(),
+        runs,
+    }
+}
+
+impl Machine {
+    /// Runs a sequence from its first state, several times; the results.
+    pub fn run(&mut self, arena: &mut Arena, g: &Group) -> Vec<Regs> {
+        arena.place(g.at, g.words.iter().copied());
+        let outs = (0..self.runs)
+            .map(|_| self.once(arena, &g.ins[0]))
+            .collect();
+        arena.place(g.at, g.words.iter().map(|_| BRK));
+        self.engine.invalidate(CODE, CODE + CODE_BYTES);
+        outs
+    }
+
+    fn once(&mut self, arena: &mut Arena, i: &Regs) -> Regs {
+        arena.reset();
+        let pc = i.pc;
+        put(&mut self.cpu, i);
+        self.cpu.regs_mut().pc = pc;
+        let mut world = World::default();
+        self.engine.run(&mut self.cpu, &mut world);
+        let r = self.cpu.regs();
+        Regs {
+            x: r.x,
+            sp: r.sp,
+            nzcv: r.nzcv(),
+            fpcr: r.fpcr,
+            fpsr: r.fpsr,
+            v: r.v,
+            pc: r.pc,
+            signo: world.signo,
+            addr: world.addr,
+            hash: arena.hash(),
+        }
+    }
+
+    /// Entries into compiled code so far.
+    pub fn compiled_runs(&self) -> u64 {
+        self.engine.stats().get(Counter::Tier1Runs)
+    }
+}
+
+fn put(cpu: &mut Vcpu, i: &Regs) {
+    let r = cpu.regs_mut();
+    *r = Default::default();
+    (r.x, r.sp, r.v, r.fpcr, r.fpsr) = (i.x, i.sp, i.v, i.fpcr, i.fpsr);
+    r.set_nzcv(i.nzcv);
+}
