@@ -3,10 +3,13 @@
 
 use super::syscall::{Errno, SysResult};
 use std::arch::{asm, global_asm};
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-// Interruptible call: if the stop word is set, or a signal arrives up to and including the `syscall` instruction (host handlers have
-// SA_RESTART, so a restarted call also stands there), control goes to `_interrupted`, which answers -512 (ERESTARTSYS).
+// Interruptible call, with two ways out that are not the kernel's answer. If the stop word is set, or a signal arrives before the
+// `syscall` instruction has run, control goes to `_not_begun`, which answers -514: nothing has happened. If the kernel gave up a wait
+// that it would repeat (host handlers have SA_RESTART, so it sets the pc back to the `syscall` instruction), control goes to
+// `_interrupted`, which answers -512 (ERESTARTSYS). The two meet at the same pc; `rcx` tells them apart: the instruction puts its return
+// address there, the stub has the address of the stop word.
 //
 // Guarded copy: `rep movsb` is the only instruction that may fault; rcx then holds the bytes not copied.
 global_asm!(
@@ -25,10 +28,16 @@ global_asm!(
     ".globl metaphrase_safe_syscall_start",
     "metaphrase_safe_syscall_start:",
     "cmp dword ptr [rcx], 0",
-    "jne metaphrase_safe_syscall_interrupted",
+    "jne metaphrase_safe_syscall_not_begun",
     ".globl metaphrase_safe_syscall_insn",
     "metaphrase_safe_syscall_insn:",
     "syscall",
+    ".globl metaphrase_safe_syscall_done",
+    "metaphrase_safe_syscall_done:",
+    "ret",
+    ".globl metaphrase_safe_syscall_not_begun",
+    "metaphrase_safe_syscall_not_begun:",
+    "mov rax, -514",
     "ret",
     ".globl metaphrase_safe_syscall_interrupted",
     "metaphrase_safe_syscall_interrupted:",
@@ -59,6 +68,8 @@ unsafe extern "C" {
     fn metaphrase_safe_syscall(stop: *const AtomicU32, nr: i64, args: *const [u64; 6]) -> i64;
     fn metaphrase_safe_syscall_start();
     fn metaphrase_safe_syscall_insn();
+    fn metaphrase_safe_syscall_done();
+    fn metaphrase_safe_syscall_not_begun();
     fn metaphrase_safe_syscall_interrupted();
     fn metaphrase_guarded_copy(dst: u64, src: u64, len: usize) -> usize;
     fn metaphrase_guarded_copy_insn();
@@ -87,7 +98,8 @@ pub fn call(nr: i64, a: [u64; 6]) -> SysResult {
     result(r)
 }
 
-/// A host system call that may block: gives [`Errno::RESTART`] if `stop` is set or a signal arrives before it takes effect.
+/// A host system call that may block: gives [`Errno::RESTART_ALWAYS`] if `stop` is set or a signal arrives before it begins, and
+/// [`Errno::RESTART`] if a signal ended a wait that may be repeated.
 ///
 /// # Safety
 /// `stop` must be valid for reads.
@@ -117,9 +129,25 @@ pub enum Why {
     Signal,
 }
 
+/// False where `syscall` does not touch `rcx` (CPUs with FRED): then a call that had not begun cannot be told from one that the kernel
+/// gave up, and counts as given up.
+static CALLS_LEAVE_A_MARK: AtomicBool = AtomicBool::new(true);
+
+/// Finds out what [`fix_up`] has to know about this CPU. Call before signals arrive.
+pub fn learn() {
+    let (address, left): (u64, u64);
+    // SAFETY: getpid only asks; `syscall` changes rcx and r11 at most.
+    unsafe {
+        asm!("xor ecx, ecx", "syscall", "2:", "lea {0}, [rip + 2b]", out(reg) address, inlateout("rax") libc::SYS_getpid => _,
+             out("rcx") left, out("r11") _, options(nostack));
+    }
+    CALLS_LEAVE_A_MARK.store(left == address, Ordering::Relaxed);
+}
+
 /// Where to continue instead of `rip`, if it stands in one of the stubs. Async-signal-safe.
-pub fn fix_up(rip: u64, why: Why) -> Option<u64> {
+pub fn fix_up(rip: u64, rcx: u64, why: Why) -> Option<u64> {
     let at = |f: unsafe extern "C" fn()| f as *const () as u64;
+    let insn = at(metaphrase_safe_syscall_insn);
     match why {
         Why::Fault if rip == at(metaphrase_guarded_copy_insn) => {
             Some(at(metaphrase_guarded_copy_end))
@@ -127,11 +155,17 @@ pub fn fix_up(rip: u64, why: Why) -> Option<u64> {
         Why::Fault if rip == metaphrase_guarded_load32 as *const () as u64 => {
             Some(at(metaphrase_guarded_load32_fault))
         }
-        Why::Signal
-            if (at(metaphrase_safe_syscall_start)..=at(metaphrase_safe_syscall_insn))
-                .contains(&rip) =>
-        {
-            Some(at(metaphrase_safe_syscall_interrupted))
+        Why::Signal if rip == insn => {
+            let begun = rcx == at(metaphrase_safe_syscall_done)
+                || !CALLS_LEAVE_A_MARK.load(Ordering::Relaxed);
+            Some(at(if begun {
+                metaphrase_safe_syscall_interrupted
+            } else {
+                metaphrase_safe_syscall_not_begun
+            }))
+        }
+        Why::Signal if (at(metaphrase_safe_syscall_start)..insn).contains(&rip) => {
+            Some(at(metaphrase_safe_syscall_not_begun))
         }
         _ => None,
     }

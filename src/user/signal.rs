@@ -13,7 +13,9 @@
 //! ([`SYNCHRONOUS`]) are never blocked on the host; the guest's mask for those is respected at delivery.
 //!
 //! **Interrupted calls.** Host handlers have SA_RESTART, so the host kernel itself decides which calls can be repeated: those stand at the
-//! `syscall` instruction again when the handler runs, and [`host::fix_up`] turns that into `Errno::RESTART`.
+//! `syscall` instruction again when the handler runs, and [`host::fix_up`] turns that into `Errno::RESTART`. Calls that had not begun
+//! come back with `Errno::RESTART_ALWAYS`: the guest's handler runs as if the signal had come before its SVC, so that calls which
+//! cannot fail with EINTR never do.
 
 use super::account::End;
 use super::host::{self, Why};
@@ -316,6 +318,7 @@ pub fn detach() {
 
 /// Installs what every process needs: the runtime's fault handlers, forwarding to us.
 pub fn install_process_handlers() -> std::io::Result<()> {
+    host::learn();
     metaphrase_runtime::signal::install(forwarded)
 }
 
@@ -426,9 +429,13 @@ extern "C" fn on_signal(sig: c_int, info: *mut siginfo_t, ctx: *mut c_void) {
     unsafe {
         (*inbox).put(sig, info);
         block_all(ctx);
-        let rip = &mut (*ctx.cast::<ucontext_t>()).uc_mcontext.gregs[libc::REG_RIP as usize];
-        if let Some(to) = host::fix_up(*rip as u64, Why::Signal) {
-            *rip = to as i64;
+        let regs = &mut (*ctx.cast::<ucontext_t>()).uc_mcontext.gregs;
+        let (rip, rcx) = (
+            regs[libc::REG_RIP as usize] as u64,
+            regs[libc::REG_RCX as usize] as u64,
+        );
+        if let Some(to) = host::fix_up(rip, rcx, Why::Signal) {
+            regs[libc::REG_RIP as usize] = to as i64;
         }
     }
 }
@@ -443,7 +450,7 @@ fn forwarded(sig: c_int, info: *mut siginfo_t, ctx: *mut c_void) {
     if code <= 0 {
         return on_signal(sig, info, ctx);
     }
-    if let Some(to) = host::fix_up(*rip as u64, Why::Fault) {
+    if let Some(to) = host::fix_up(*rip as u64, 0, Why::Fault) {
         *rip = to as i64;
         return;
     }

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, OwnedFd, RawFd};
 /// Name of an error number (asm-generic/errno.h).
 pub fn errno_name(n: i32) -> String {
     macro_rules! names {
-        ($($e:ident)*) => { match n { $(libc::$e => stringify!($e),)* 512 => "ERESTARTSYS", 513 => "KEEP_STATE", _ => "" } };
+        ($($e:ident)*) => { match n { $(libc::$e => stringify!($e),)* 512 => "ERESTARTSYS", 513 => "KEEP_STATE", 514 => "ERESTARTNOINTR", _ => "" } };
     }
     let s = names! {
         EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST EXDEV ENODEV
@@ -106,7 +106,7 @@ impl Tracer {
             Ok(v) if (v as i64) < 0 || v > 0xffff_ffff => format!("{v:#x}"),
             Ok(v) => format!("{v}"),
             Err(Errno::KEEP_STATE) => "?".into(),
-            Err(Errno::RESTART) => "? ERESTARTSYS".into(),
+            Err(e @ (Errno::RESTART | Errno::RESTART_ALWAYS)) => format!("? {e:?}"),
             Err(e) => format!("-1 {e:?}"),
         };
         self.line(&format!("{tid} {text} = {end}\n"));

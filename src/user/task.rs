@@ -135,11 +135,11 @@ impl Thread {
         match result {
             Ok(v) => cpu.regs_mut().x[0] = v,
             Err(Errno::KEEP_STATE) => {}
-            Err(Errno::RESTART) => {
+            Err(e @ (Errno::RESTART | Errno::RESTART_ALWAYS)) => {
                 let r = cpu.regs_mut();
                 r.x[0] = x0;
                 r.pc = r.pc.wrapping_sub(4);
-                self.restart = Some(x0);
+                self.restart = (e == Errno::RESTART).then_some(x0);
             }
             Err(e) => cpu.regs_mut().x[0] = -(e.0 as i64) as u64,
         }

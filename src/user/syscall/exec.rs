@@ -155,7 +155,7 @@ fn strings(mut addr: u64) -> Result<Vec<Vec<u8>>, Errno> {
 fn exec(t: &mut Thread, target: Target, argv: u64, envp: u64) -> SysResult {
     if t.inbox.has_pending() {
         // A signal taken from the kernel must not be lost with our memory.
-        return Err(Errno::RESTART);
+        return Err(Errno::RESTART_ALWAYS);
     }
     let (mut argv, envp) = (strings(argv)?, strings(envp)?);
     if argv.is_empty() {

@@ -4,7 +4,7 @@
 //! Rules for handlers:
 //! * Guest memory only through [`crate::user::uaccess`] (a bad pointer is `EFAULT`, never a host fault) or as a pointer that the
 //!   host kernel checks.
-//! * A call that may block goes through [`Thread::blocking`]; when it returns [`Errno::RESTART`] the handler must pass that on,
+//! * A call that may block goes through [`Thread::blocking`]; when it returns [`Errno::RESTART`] (or `RESTART_ALWAYS`) the handler must pass that on,
 //!   having done nothing that cannot be done again: the guest then delivers its signal and, if SA_RESTART asks for it, repeats the call.
 //! * Everything else goes to the host through [`crate::user::host::call`], never through libc wrappers that keep state of their own.
 
@@ -35,6 +35,8 @@ pub struct Errno(pub i32);
 impl Errno {
     /// The call was interrupted and may be repeated (the kernel's ERESTARTSYS); never shown to the guest.
     pub const RESTART: Errno = Errno(512);
+    /// The call has not begun and is to be repeated whatever the handler's flags say (the kernel's ERESTARTNOINTR).
+    pub const RESTART_ALWAYS: Errno = Errno(514);
     /// The handler replaced the whole register state (rt_sigreturn): x0 is not a result.
     pub const KEEP_STATE: Errno = Errno(513);
     /// The last error of a libc or std call.

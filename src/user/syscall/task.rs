@@ -199,7 +199,7 @@ fn clone_any(t: &mut Thread, cpu: &mut Vcpu, args: CloneArgs) -> SysResult {
     }
     if t.inbox.has_pending() {
         // As the kernel: the signal first, then the call again, so that a child does not inherit a half-delivered one.
-        return Err(Errno::RESTART);
+        return Err(Errno::RESTART_ALWAYS);
     }
     if args.has(CLONE_THREAD) {
         return new_thread(t, cpu, &args);
