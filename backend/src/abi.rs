@@ -3,15 +3,14 @@
 //! **State pointer.** Every translated function gets the address of a *frame*: a [`FrameHeader`] of [`HEADER_SIZE`]
 //! bytes, then the guest state whose slots the IR names. Slot offset `o` is frame offset `HEADER_SIZE + o`.
 //!
-//! **Entry.** `fn(arg: i64) -> i64`, argument in rdi, result in rax, r15 = frame + [`STATE_BIAS`] throughout, every other register
-//! free: translated code saves none (debug builds save the callee-saved ones, which does no harm). `arg` is the entry number for a
-//! unit with several entries (each entry but the first has a stub that loads it; entry addresses are what the runtime stores),
-//! otherwise ignored. The runtime enters through the trampoline `extern "C" fn(frame, code) -> i64` of [`crate::stubs`].
+//! **Entry.** At one of the unit's entry addresses, with r15 = frame + [`STATE_BIAS`] (throughout) and a return address at rsp, which
+//! is 8 modulo 16 as after a call. Every register but r15, rsp and rbp is free: units save none. The runtime enters through the
+//! trampoline `extern "C" fn(frame, code) -> i64` of [`crate::stubs`].
 //!
-//! **Leaving.** All slots written back, then one of:
-//! * direct branch: `arg` = address of the exit's [`ChainSlot`], tail-jump to `slot.code`. Unlinked slots hold the address of the
-//!   *unlinked stub*, which returns `arg`, so the trampoline's caller gets the slot's address (its low four bits are 0);
-//! * indirect branch: look the target up in the per-CPU jump cache ([`JumpEntry`]); hit: tail-jump to `code`; miss: store the
+//! **Leaving.** With rsp as on entry and all slots written back, by one of (a returned value is in rax):
+//! * direct branch: rdi = address of the exit's [`ChainSlot`], jump to `slot.code`. Unlinked slots hold the address of the
+//!   *unlinked stub*, which returns rdi, so the trampoline's caller gets the slot's address (its low four bits are 0);
+//! * indirect branch: look the target up in the per-CPU jump cache ([`JumpEntry`]); hit: jump to `code`; miss: store the
 //!   target to the guest pc and return [`EXIT_LOOKUP`];
 //! * trap: store the guest pc, store the encoded [`metaphrase_ir::TrapKind`] to `header.trap`, return [`EXIT_TRAP`];
 //! * poll found `header.stop` set: store the block's pc, return [`EXIT_STOP`];
@@ -130,7 +129,7 @@ pub enum Builtin {
     Eval = 0,
     /// `extern "C" fn(state, kind, a, b) -> u64`: packed NZCV of a lazy triple.
     Nzcv = 1,
-    /// `Eval` under `CallConv::PreserveAll`, for cold paths: the address of [`crate::stubs::Stubs::eval_cold`], which calls `Eval`
+    /// `Eval` under `CallConv::PreserveAll`, for cold paths: the address of [`crate::stubs::eval_thunk`], which calls `Eval`
     /// through this table.
     EvalCold = 2,
     /// `extern "C" fn(state, op: *const BOp, code: *const Bytecode) -> u64`: executes one bytecode op that baseline code has no

@@ -260,8 +260,9 @@ impl Compiler {
             });
         }
         let mut code = buffer.data().to_vec();
-        let recovered = pcmap::recover(&mut code, buffer, &lowered.locs)?;
-        let entries = entry_stubs(&mut code, &lowered.entries);
+        let recovered = pcmap::recover(&mut code, buffer, &lowered.locs, lowered.entries.len())?;
+        let entries = lowered.entries.iter().copied();
+        let entries = entries.zip(recovered.doors).collect();
         Ok(CompiledUnit {
             code,
             relocs,
@@ -275,22 +276,4 @@ impl Compiler {
             counter: None,
         })
     }
-}
-
-/// Appends the entry stubs: `mov edi, number; jmp start`. The first entry is the start itself.
-fn entry_stubs(code: &mut Vec<u8>, entries: &[u64]) -> Vec<(u64, u32)> {
-    let mut out = Vec::with_capacity(entries.len());
-    for (i, &pc) in entries.iter().enumerate() {
-        if i == 0 {
-            out.push((pc, 0));
-            continue;
-        }
-        out.push((pc, code.len() as u32));
-        code.push(0xbf); // mov edi, imm32
-        code.extend((i as u32).to_le_bytes());
-        code.push(0xe9); // jmp rel32
-        let next = code.len() as i32 + 4;
-        code.extend((-next).to_le_bytes());
-    }
-    out
 }

@@ -3,7 +3,11 @@
 //!
 //! All of it works on *dense* slot numbers: the cached slots of the guest's table, at most 128 of them (further ones are treated
 //! as not cached). *Dirty* means that the frame does not hold the slot's value. An exit, a poll, a trap, a pad behind a memory
-//! access and a call that looks at the whole state *use* every slot that may be dirty there.
+//! access and a call that looks at the whole state *use* every slot that is dirty there.
+//!
+//! Where paths meet, a slot stays dirty only if it is so on every path, and at a loop head also if it is so on a way back; the
+//! other edges write it back ([`Flow::written_back`]). So no path loads or keeps a slot for the sake of another one. Doors (entries
+//! from outside) do not count as paths here: they load what is dirty behind them, once.
 
 use metaphrase_ir::guest::SlotTable;
 use metaphrase_ir::ops::Effects;
@@ -124,6 +128,8 @@ pub struct Flow {
     pub live_in: Vec<SlotSet>,
     /// Kind of the flags slot at the start.
     pub kind_in: Vec<Kind>,
+    /// Where that is dynamic: the kind it has on some way from inside the unit.
+    pub likely_in: Vec<Option<FlagsKind>>,
     /// Slots needed after the block.
     pub live_out: Vec<SlotSet>,
 }
@@ -267,6 +273,7 @@ impl Flow {
             dirty_out: vec![SlotSet::default(); n],
             live_in: vec![SlotSet::default(); n],
             kind_in: vec![Kind::Unreached; n],
+            likely_in: vec![None; n],
             live_out: vec![SlotSet::default(); n],
         };
         f.walk(unit);
@@ -340,10 +347,27 @@ impl Flow {
                 }
             }
         }
+        self.likely(unit, fp_inline);
         self.dirtiness(unit, map);
     }
 
-    /// The least solution: at a join what every path leaves dirty, at a loop head what some way back does.
+    fn likely(&mut self, unit: &Unit, fp_inline: bool) {
+        // Twice around, so that loops hand theirs to their heads.
+        for k in (0..self.order.len()).chain(0..self.order.len()) {
+            let b = &unit.blocks[self.order[k].0 as usize];
+            let known = match self.likely_in[self.order[k].0 as usize] {
+                Some(kind) => Kind::Known(kind),
+                None => self.kind_in[self.order[k].0 as usize],
+            };
+            if let Kind::Known(kind) = kind_out(unit, b, known, fp_inline) {
+                for s in successors(b) {
+                    self.likely_in[s.0 as usize].get_or_insert(kind);
+                }
+            }
+        }
+    }
+
+    /// The least solution: at a join what every path leaves dirty, at a loop head also what some way back does.
     fn dirtiness(&mut self, unit: &Unit, map: &SlotMap) {
         let mut preds: Vec<Vec<u32>> = vec![Vec::new(); unit.blocks.len()];
         for &id in &self.order {
@@ -357,17 +381,15 @@ impl Flow {
             for k in 0..self.order.len() {
                 let id = self.order[k].0 as usize;
                 let b = &unit.blocks[id];
-                let dirty = if self.header[id] {
-                    let ways = self.back.iter().filter(|e| e.1 as usize == id);
-                    ways.fold(SlotSet::default(), |d, e| {
-                        d.or(self.dirty_out[e.0 as usize])
-                    })
-                } else if b.entry {
-                    SlotSet::default()
-                } else {
-                    let all = preds[id].iter().map(|&p| self.dirty_out[p as usize].0);
-                    SlotSet(all.reduce(|x, y| x & y).unwrap_or(0))
-                };
+                let (mut always, mut dirty) = (None, SlotSet::default());
+                for &p in &preds[id] {
+                    let out = self.dirty_out[p as usize];
+                    match self.back.contains(&(p, id as u32)) {
+                        true => dirty = dirty.or(out),
+                        false => always = Some(always.unwrap_or(u128::MAX) & out.0),
+                    }
+                }
+                dirty = dirty.or(SlotSet(always.unwrap_or(0)));
                 let out = scan(unit, map, b.start..b.end, dirty).dirty;
                 changed |= out != self.dirty_out[id] || dirty != self.dirty_in[id];
                 (self.dirty_in[id], self.dirty_out[id]) = (dirty, out);

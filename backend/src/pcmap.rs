@@ -21,6 +21,8 @@ use iced_x86::{
 pub enum Loc {
     /// Code of the guest instruction at this address.
     Pc(u64),
+    /// A jump out of the unit.
+    Leave,
     /// A rounding that must not raise Inexact, for the guest instruction at this address.
     Round(u64),
     /// A guest memory access.
@@ -61,6 +63,8 @@ pub struct Recovered {
     pub pcmap: PcMap,
     /// Sites that needed a thunk.
     pub thunks: u32,
+    /// Offset of each entry's door.
+    pub doors: Vec<u32>,
 }
 
 struct Range {
@@ -81,6 +85,7 @@ pub fn recover(
     code: &mut Vec<u8>,
     buffer: &MachBufferFinalized<Final>,
     locs: &[Loc],
+    entries: usize,
 ) -> Result<Recovered, CompileError> {
     let ranges: Vec<Range> = buffer
         .get_srclocs_sorted()
@@ -102,6 +107,8 @@ pub fn recover(
     if locs.iter().any(|l| matches!(l, Loc::Round(_))) {
         silence_all(code, buffer, locs);
     }
+    out.doors = doors(code, entries);
+    slim_frame(code, &ranges)?;
     let checks = find_checks(code, &ranges)?;
     let mut sites = Vec::new();
     for t in buffer.traps().iter().filter(|t| t.code == GUEST_ACCESS) {
@@ -150,6 +157,143 @@ fn decode(code: &[u8], offset: u32) -> Instruction {
     Decoder::with_ip(64, bytes, offset as u64, DecoderOptions::NONE).decode()
 }
 
+/// Where each entry begins. Behind the prologue stands `cmp rdi, n; je door` for each entry but the first, then the first door
+/// (or a jump to it): entries are stubs behind the code that make the frame and jump to their door. If anything else stands
+/// there, say a constant hoisted out of a loop, it is for all doors: then the stubs load the entry's number and go through the
+/// dispatch.
+fn doors(code: &mut Vec<u8>, entries: usize) -> Vec<u32> {
+    if entries < 2 {
+        return vec![0; entries];
+    }
+    let (start, frame) = prologue(code);
+    let doors = read_dispatch(code, start, entries);
+    let stub = |n: usize| {
+        let at = code.len() as u32;
+        let to = match &doors {
+            Some(d) => {
+                adjust_stack(code, SUB, frame);
+                d[n]
+            }
+            None => {
+                code.push(0xbf); // mov edi, imm32
+                code.extend((n as u32).to_le_bytes());
+                0
+            }
+        };
+        code.push(0xe9); // jmp rel32
+        let next = code.len() as i64 + 4;
+        code.extend(((to as i64 - next) as i32).to_le_bytes());
+        at
+    };
+    (0..entries).map(stub).collect()
+}
+
+/// ModRM bytes of `sub rsp, imm` and `add rsp, imm`.
+const SUB: u8 = 0xec;
+const ADD: u8 = 0xc4;
+
+/// Appends `sub` or `add rsp, n`.
+fn adjust_stack(code: &mut Vec<u8>, modrm: u8, n: u32) {
+    match u8::try_from(n) {
+        Ok(n) if n < 0x80 => code.extend([0x48, 0x83, modrm, n]),
+        _ => {
+            code.extend([0x48, 0x81, modrm]);
+            code.extend(n.to_le_bytes());
+        }
+    }
+}
+
+fn read_dispatch(code: &[u8], start: u32, entries: usize) -> Option<Vec<u32>> {
+    let mut doors = vec![0; entries];
+    let mut at = start;
+    // Builds whose convention has callee-saved registers save them first.
+    while is_save(&decode(code, at)) {
+        at += decode(code, at).len() as u32;
+    }
+    for n in 1..entries {
+        let cmp = decode(code, at);
+        let je = decode(code, at + cmp.len() as u32);
+        let is_cmp = cmp.mnemonic() == Mnemonic::Cmp
+            && cmp.op0_kind() == OpKind::Register
+            && cmp.op0_register() == Register::RDI
+            && cmp.op1_kind() != OpKind::Register
+            && cmp.op1_kind() != OpKind::Memory
+            && cmp.immediate(1) == n as u64;
+        if !is_cmp || je.code() != Code::Je_rel32_64 {
+            return None;
+        }
+        doors[n] = je.near_branch_target() as u32;
+        at = je.next_ip() as u32;
+    }
+    let jmp = decode(code, at);
+    doors[0] = match jmp.code() {
+        Code::Jmp_rel32_64 => jmp.near_branch_target() as u32,
+        _ => at,
+    };
+    Some(doors)
+}
+
+/// `mov [rsp + n], callee-saved`.
+fn is_save(i: &Instruction) -> bool {
+    i.mnemonic() == Mnemonic::Mov
+        && i.op0_kind() == OpKind::Memory
+        && i.memory_base() == Register::RSP
+        && matches!(
+            i.op1_register(),
+            Register::RBX | Register::R12 | Register::R13 | Register::R14
+        )
+}
+
+/// Nobody needs rbp, so one subtraction makes a frame and one addition drops it. Instead of `push rbp; mov rbp, rsp; [sub rsp,
+/// n]` and `[restores] [add rsp, n]; mov rsp, rbp; pop rbp; jmp r` (or `ret`).
+fn slim_frame(code: &mut [u8], ranges: &[Range]) -> Result<(), CompileError> {
+    let (end, frame) = prologue(code);
+    let mut make = Vec::with_capacity(8);
+    adjust_stack(&mut make, SUB, frame);
+    code[..make.len()].copy_from_slice(&make);
+    fill_nops(&mut code[make.len()..end as usize]);
+    let mut drop = Vec::with_capacity(8);
+    adjust_stack(&mut drop, ADD, frame);
+    for r in ranges.iter().filter(|r| r.loc == Loc::Leave) {
+        let mut at = r.start;
+        let mut epilogue = None;
+        while at < r.end {
+            let i = decode(code, at);
+            let to_rsp = i.op_count() > 0
+                && i.op0_kind() == OpKind::Register
+                && i.op0_register() == Register::RSP;
+            if to_rsp && epilogue.is_none() {
+                epilogue = Some(at as usize);
+            }
+            if changes_flow(&i) {
+                let Some(place) = epilogue.take() else {
+                    return Err(bad(code, at, "a jump out has no epilogue"));
+                };
+                let jump = code[at as usize..at as usize + i.len()].to_vec();
+                let end = place + drop.len() + jump.len();
+                if end > i.next_ip() as usize {
+                    return Err(bad(code, at, "an epilogue is too short"));
+                }
+                code[place..place + drop.len()].copy_from_slice(&drop);
+                code[place + drop.len()..end].copy_from_slice(&jump);
+            }
+            at = i.next_ip() as u32;
+        }
+    }
+    Ok(())
+}
+
+/// End of `push rbp; mov rbp, rsp; [sub rsp, n]`, and n + 8: what keeps rsp a multiple of 16 without the push.
+fn prologue(code: &[u8]) -> (u32, u32) {
+    let push = decode(code, 0);
+    let mov = decode(code, push.next_ip() as u32);
+    let sub = decode(code, mov.next_ip() as u32);
+    match sub.mnemonic() == Mnemonic::Sub && sub.op0_register() == Register::RSP {
+        true => (sub.next_ip() as u32, sub.immediate(1) as u32 + 8),
+        false => (mov.next_ip() as u32, 8),
+    }
+}
+
 /// Sets "precision mask" in the immediate of the ROUND instructions: CLIF's roundings report Inexact, guest ones that are lowered to
 /// them do not. An instruction that Cranelift duplicated (into blocks that each need the value) has lost its location.
 fn silence_all(code: &mut [u8], buffer: &MachBufferFinalized<Final>, locs: &[Loc]) {
@@ -188,7 +332,7 @@ fn pc_map(ranges: &[Range]) -> PcMap {
     for r in ranges {
         let pc = match r.loc {
             Loc::Pc(pc) | Loc::Round(pc) | Loc::Access { pc, .. } => pc,
-            Loc::Check { .. } => continue,
+            Loc::Check { .. } | Loc::Leave => continue,
         };
         if m.ranges.last().is_none_or(|l| l.1 != pc) {
             m.ranges.push((r.start, pc));
@@ -277,8 +421,7 @@ fn patch_check(code: &mut [u8], r: &Range) -> Result<Check, CompileError> {
 }
 
 fn fill_nops(mut b: &mut [u8]) {
-    const LONG: [u8; 9] = [0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0];
-    const NOPS: [&[u8]; 9] = [
+    const NOPS: [&[u8]; 12] = [
         &[0x90],
         &[0x66, 0x90],
         &[0x0f, 0x1f, 0x00],
@@ -287,10 +430,13 @@ fn fill_nops(mut b: &mut [u8]) {
         &[0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00],
         &[0x0f, 0x1f, 0x80, 0, 0, 0, 0],
         &[0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
-        &LONG,
+        &[0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+        &[0x66, 0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+        &[0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+        &[0x66, 0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
     ];
     while !b.is_empty() {
-        let n = b.len().min(9);
+        let n = b.len().min(12);
         let (head, rest) = b.split_at_mut(n);
         head.copy_from_slice(NOPS[n - 1]);
         b = rest;

@@ -24,13 +24,17 @@ pub struct Stubs {
     pub trampoline: u32,
     /// What an unlinked chain slot's `code` points to: returns `arg`.
     pub unlinked: u32,
-    /// For the helper table's [`Builtin::EvalCold`].
-    pub eval_cold: u32,
+}
+
+impl Default for Stubs {
+    fn default() -> Self {
+        Stubs::new()
+    }
 }
 
 impl Stubs {
-    /// Builds the stubs for this host.
-    pub fn new() -> Result<Stubs, CompileError> {
+    /// The stubs.
+    pub fn new() -> Stubs {
         let mut code = trampoline();
         pad(&mut code);
         let unlinked = code.len() as u32;
@@ -38,15 +42,11 @@ impl Stubs {
             0x48, 0x89, 0xf8, // mov rax, rdi
             0xc3, // ret
         ]);
-        pad(&mut code);
-        let eval_cold = code.len() as u32;
-        code.extend(eval_thunk()?);
-        Ok(Stubs {
+        Stubs {
             code,
             trampoline: 0,
             unlinked,
-            eval_cold,
-        })
+        }
     }
 }
 
@@ -101,8 +101,10 @@ fn trampoline() -> Vec<u8> {
     c
 }
 
-/// `PreserveAll` outside, the platform's convention inside: calls the table's `Eval`.
-fn eval_thunk() -> Result<Vec<u8>, CompileError> {
+/// Code for the helper table's [`Builtin::EvalCold`], which only Cranelift's code calls: `PreserveAll` outside, the platform's
+/// convention inside, calls the table's `Eval`. Apart from [`Stubs`] because a process that never gets a hot region need not pay
+/// for Cranelift.
+pub fn eval_thunk() -> Result<Vec<u8>, CompileError> {
     let isa = host::isa(cfg!(debug_assertions))?;
     let mut ctx = Context::for_function(Function::with_name_signature(
         UserFuncName::user(0, 2),

@@ -13,12 +13,13 @@ use crate::stats::{self, Collect, Collector, Counter, Phase, Stats};
 use crate::sync::{Mutex, MutexGuard};
 use crate::vcpu::{BLOCK_ENTRIES, TEMPS_OFFSET, Vcpu};
 use metaphrase_arm64::arch::features::{MAX, Model};
-use metaphrase_arm64::arch::state::SLOTS;
+use metaphrase_arm64::arch::state::{PC_OFFSET, SLOTS};
 use metaphrase_arm64::translate::{self, Config};
 use metaphrase_backend::abi::{
-    Builtin, ChainSlot, EXIT_FAULT, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, JUMP_ENTRIES, decode_trap,
-    empty_pc,
+    Builtin, ChainSlot, EXIT_FAULT, EXIT_HOT, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, JUMP_ENTRIES,
+    decode_trap, empty_pc,
 };
+use metaphrase_backend::baseline::Baseline;
 use metaphrase_backend::bytecode::Bytecode;
 use metaphrase_backend::bytecode::build::Builder;
 use metaphrase_ir::{Exit, TrapKind, Unit};
@@ -63,7 +64,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         EngineConfig {
             jit: JitMode::Background,
-            threshold: 60,
+            threshold: 1500,
             threads: 1,
             cache_size: 256 << 20,
             cpu: MAX,
@@ -71,6 +72,16 @@ impl Default for EngineConfig {
             optimise: true,
             collect: Collect::default(),
         }
+    }
+}
+
+/// Executions in the interpreter before a block gets baseline code.
+const WARM: u32 = 8;
+
+impl EngineConfig {
+    /// Whether baseline code stands between interpreter and regions.
+    fn baseline(&self) -> bool {
+        self.jit != JitMode::Off && self.threshold > WARM
     }
 }
 
@@ -91,12 +102,13 @@ pub struct Engine {
 struct Scratch {
     unit: Unit,
     builder: Builder,
+    baseline: Baseline,
 }
 
 /// What runs next.
 enum Next<'a> {
     Tier0(&'a Block0),
-    Tier1(u64),
+    Native(u64),
 }
 
 /// Why control came back from translated code.
@@ -170,6 +182,7 @@ impl Engine {
         let mut scratch = Scratch {
             unit: Unit::new(&SLOTS),
             builder: Builder::default(),
+            baseline: Baseline::new(PC_OFFSET, TEMPS_OFFSET),
         };
         let mut force = false;
         let mut from = From::Nothing;
@@ -184,10 +197,10 @@ impl Engine {
                     // SAFETY: this thread's frame, named in `run`; the block was built for it.
                     Back::Tier0(unsafe { interp::run(&raw mut *cpu.frame, b, force) })
                 }
-                Next::Tier1(code) => {
+                Next::Native(code) => {
                     cpu.count(Counter::Tier1Runs);
                     cpu.phase(Phase::Tier1);
-                    self.enter_tier1(cpu, code)
+                    self.enter_native(cpu, code)
                 }
             };
             cpu.phase(Phase::Dispatch);
@@ -211,7 +224,13 @@ impl Engine {
                     Flow::Continue
                 }
                 Left::Attention(b) => {
-                    force = self.attend(cpu, b);
+                    force = self.attend(cpu, b, &mut scratch.baseline);
+                    Flow::Continue
+                }
+                Left::Hot => {
+                    self.hot(cpu);
+                    // The jump cache may name the code just left.
+                    from = From::Lookup;
                     Flow::Continue
                 }
                 Left::Retry => {
@@ -258,7 +277,7 @@ impl Engine {
     }
 
     /// Runs translated code until it returns.
-    fn enter_tier1(&self, cpu: &mut Vcpu, code: u64) -> Back<'_> {
+    fn enter_native(&self, cpu: &mut Vcpu, code: u64) -> Back<'_> {
         let cold = &mut cpu.helper_table[Builtin::EvalCold.index()];
         if *cold == 0 {
             *cold = self.tier1.eval_cold();
@@ -277,6 +296,7 @@ impl Engine {
             EXIT_LOOKUP => Left::Lookup,
             EXIT_TRAP => Left::Trap(f.header.trap),
             EXIT_STOP => Left::Stop,
+            EXIT_HOT => Left::Hot,
             // The interpreter repeats the instruction: it knows the exact address, and tagged pointers.
             EXIT_FAULT => Left::Retry,
             // SAFETY: anything else is the address of an unlinked slot, alive while this CPU is in its epoch.
@@ -284,44 +304,72 @@ impl Engine {
         })
     }
 
-    /// A block is hot, dead or compiled. True: run it in tier 0 all the same.
-    fn attend(&self, cpu: &mut Vcpu, b: &Block0) -> bool {
+    /// A block of the interpreter has warmed up, died or been compiled. True: run it in the interpreter all the same.
+    fn attend(&self, cpu: &mut Vcpu, b: &Block0, base: &mut Baseline) -> bool {
         if b.dead.load(Ordering::Acquire) {
             cpu.flush_caches();
             return false;
         }
-        if b.tier1.load(Ordering::Acquire) != 0 {
+        if b.native() != 0 {
             return false;
         }
-        if !b.queued.swap(true, Ordering::AcqRel) {
-            let key = (b.pc, b.mode);
-            match self.config.jit {
-                JitMode::Off => {}
-                JitMode::Background => {
-                    self.tier1.enqueue(key);
-                    self.tier1.start_workers(self.config.threads);
-                }
-                JitMode::Sync => {
-                    let mut w = self.sync.lock();
-                    if w.is_none() {
-                        *w = self.tier1.worker();
-                    }
-                    if let Some(w) = w.as_mut() {
-                        let now = Instant::now();
-                        self.tier1.promote(w, key, now, Some(&cpu.shared));
-                    }
-                }
+        if self.config.baseline() {
+            if self.tier1.promote_baseline(base, b, &cpu.shared) {
+                return false;
             }
+        } else {
+            self.queue(cpu, b);
         }
-        if b.tier1.load(Ordering::Acquire) != 0 {
+        if b.native() != 0 {
             return false;
         }
         b.never_hot(self.config.collect.stats);
         // A worker may have published between the two looks.
-        if b.tier1.load(Ordering::Acquire) != 0 {
+        if b.native() != 0 {
             b.call_attention();
         }
         true
+    }
+
+    /// Baseline code at the guest pc has run often enough.
+    fn hot(&self, cpu: &mut Vcpu) {
+        let t = self.tier1.tables.read();
+        let key = (cpu.frame.guest.pc, cpu.mode);
+        let Some(b) = t.block(key) else { return };
+        if t.optimized(key).is_some() {
+            return;
+        }
+        let b = ptr::from_ref(b);
+        drop(t);
+        // SAFETY: found in the table while this CPU is in its epoch.
+        let b = unsafe { &*b };
+        b.never_hot(self.config.collect.stats);
+        self.queue(cpu, b);
+    }
+
+    /// Has the optimizing compiler look at a block.
+    fn queue(&self, cpu: &Vcpu, b: &Block0) {
+        if b.queued.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let key = (b.pc, b.mode);
+        match self.config.jit {
+            JitMode::Off => {}
+            JitMode::Background => {
+                self.tier1.enqueue(key);
+                self.tier1.start_workers(self.config.threads);
+            }
+            JitMode::Sync => {
+                let mut w = self.sync.lock();
+                if w.is_none() {
+                    *w = self.tier1.worker();
+                }
+                if let Some(w) = w.as_mut() {
+                    self.tier1
+                        .promote(w, key, Instant::now(), Some(&cpu.shared));
+                }
+            }
+        }
     }
 
     /// The CPU enters guest code: names its epoch, and forgets its caches if something was retired since.
@@ -377,9 +425,9 @@ impl Engine {
                 unsafe { &*p }
             }
         };
-        let code = block.tier1.load(Ordering::Acquire);
+        let code = block.native();
         if code != 0 && !tier0 && !block.dead.load(Ordering::Acquire) {
-            Next::Tier1(code)
+            Next::Native(code)
         } else {
             Next::Tier0(block)
         }
@@ -396,15 +444,18 @@ impl Engine {
                     cpu.count(Counter::LinksBlock);
                 }
             }
-            (From::Slot(s), Next::Tier1(_)) => {
+            (From::Slot(s), Next::Native(_)) => {
                 let linked = self.tier1.tables.read().link_slot(s, cpu.mode);
                 cpu.count_n(Counter::LinksSlot, linked.is_some() as u64);
             }
-            (From::Lookup, Next::Tier1(code)) => {
+            (From::Lookup, Next::Native(code)) => {
                 let pc = cpu.frame.guest.pc;
                 let tables = self.tier1.tables.read();
                 // Under the lock, so that a retirement cannot fall between check and entry.
-                if tables.entry((pc, cpu.mode)).is_some_and(|e| e.0 == *code) {
+                if tables
+                    .entry((pc, cpu.mode))
+                    .is_some_and(|e| e.code == *code)
+                {
                     let i = (pc >> 2) as usize & (JUMP_ENTRIES - 1);
                     let e = &cpu.jump_cache[i];
                     e.pc.store(empty_pc(i), Ordering::Relaxed);
@@ -457,9 +508,10 @@ impl Engine {
                     ..
                 }
         );
-        let threshold = match self.config.jit {
-            JitMode::Off => self.config.collect.stats.then_some(COUNT_ONLY as u32),
-            _ => Some(self.config.threshold),
+        let threshold = match (self.config.jit, self.config.baseline()) {
+            (JitMode::Off, _) => self.config.collect.stats.then_some(COUNT_ONLY as u32),
+            (_, true) => Some(WARM),
+            (_, false) => Some(self.config.threshold),
         };
         let words = words.into_boxed_slice();
         let b = Box::new(Block0::new(
@@ -607,7 +659,7 @@ fn count_exit(cpu: &Vcpu, ran: &Next<'_>, back: &Back<'_>) {
         Back::Slot(_) => Counter::LeftUnlinkedSlot,
         Back::Tier0(l) => match l {
             Left::Unlinked(..) => Counter::LeftUnlinkedBlock,
-            Left::Lookup if matches!(ran, Next::Tier1(_)) => Counter::JumpMisses,
+            Left::Lookup if matches!(ran, Next::Native(_)) => Counter::JumpMisses,
             Left::Lookup => Counter::Tier0Indirect,
             Left::Trap(_) => Counter::LeftTrap,
             Left::Stop => Counter::LeftStop,
@@ -615,6 +667,7 @@ fn count_exit(cpu: &Vcpu, ran: &Next<'_>, back: &Back<'_>) {
             Left::Fault(..) => Counter::LeftFault,
             Left::Align(_) => Counter::LeftAlign,
             Left::Retry => Counter::LeftRetry,
+            Left::Hot => Counter::LeftHot,
         },
     });
 }

@@ -29,7 +29,9 @@ pub enum Left<'a> {
     Fault(u64, bool),
     /// A misaligned access where alignment is demanded.
     Align(u64),
-    /// (Tier 1 only) An access faulted: repeat the instruction in tier 0.
+    /// (Native code only) The baseline code at the guest pc has run often enough.
+    Hot,
+    /// (Native code only) An access faulted: repeat the instruction in tier 0.
     Retry,
 }
 

@@ -96,6 +96,8 @@ counters! {
     Tier0Executions     "tier0.block_executions"     Count "Blocks executed in tier 0 (from the blocks' heat counters)";
     Tier0Executed       "tier0.insns_executed"       Count "Guest instructions in the blocks executed in tier 0";
 
+    BaselineBlocks      "baseline.blocks"            Count "Blocks given baseline code";
+    BaselineBytes       "baseline.bytes"             Bytes "Baseline host code";
     Tier1Runs           "tier1.runs"                 Count "Times the dispatcher entered translated code";
     Tier1Entries        "tier1.region_entries"       Count "Times a region was entered, from anywhere (with --stats)";
 
@@ -121,6 +123,7 @@ counters! {
     LeftTrap            "exit.trap"                  Count "Left at a system call, breakpoint, undefined instruction or barrier";
     LeftFault           "exit.fault"                 Count "Left tier 0 at a memory access that failed";
     LeftRetry           "exit.retry"                 Count "Left translated code at a memory access that failed; repeated in tier 0";
+    LeftHot             "exit.hot"                   Count "Left baseline code that had run often enough for the optimizing compiler";
     LeftAlign           "exit.align"                 Count "Left at a misaligned access that demands alignment";
 
     CompileRegions      "compile.regions"            Count "Regions compiled and published";

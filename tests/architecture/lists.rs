@@ -116,6 +116,14 @@ pub const UNSAFE: &[(&str, &str)] = &[
         "a mapping that tells perf of the file",
     ),
     ("runtime/tests/bare.rs", "loads a guest by hand"),
+    (
+        "runtime/tests/baseline/harness.rs",
+        "enters baseline code by hand",
+    ),
+    (
+        "runtime/tests/sequences/engines.rs",
+        "guest memory at fixed addresses, a code area that it writes",
+    ),
     ("src/main.rs", "C's main"),
     ("src/cli/run.rs", "C's argument list; execve"),
     ("src/user/abi/mod.rs", "structures as bytes"),

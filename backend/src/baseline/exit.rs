@@ -71,9 +71,9 @@ impl Baseline {
     /// Tail-jump through a chain slot.
     fn direct(&mut self, slot: u32) {
         let a = &mut self.r.asm;
-        a.put(0x35_8d_48, 7); // lea rsi, [rip + slot]
+        a.put(0x3d_8d_48, 7); // lea rdi, [rip + slot]
         let field = a.pos() as u32 - 4;
-        a.put(0x26ff, 2); // jmp [rsi]
+        a.put(0x27ff, 2); // jmp [rdi]
         self.reloc(field, slot, 4);
     }
 
@@ -106,11 +106,7 @@ impl Baseline {
             offset_of!(JumpEntry, pc) as i32,
         );
         let miss = m.jcc8(cc::NE);
-        if e == RSI {
-            m.mov(RAX, e);
-        }
-        let e = if e == RSI { RAX } else { e };
-        m.zero(RSI);
+        m.zero(RDI);
         m.rm(
             Enc(0, 0, 0xff),
             false,
@@ -169,7 +165,6 @@ impl Baseline {
                 match result {
                     Home::Gpr(r, w) => self.r.asm.load(r, w),
                     Home::D(x, w) => self.r.asm.load_d(x, w),
-                    Home::V(x, w) => self.r.asm.load_v(x, w),
                 }
                 self.r.asm.jmp_to(resume as usize);
             }

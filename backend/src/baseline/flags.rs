@@ -100,7 +100,7 @@ impl Baseline {
     }
 
     /// Stores the kind of a triple, unless memory has it.
-    fn kind(&mut self, word: u16, kind: FlagsKind, imm: Option<u64>) {
+    pub(super) fn kind(&mut self, word: u16, kind: FlagsKind, imm: Option<u64>) {
         let kind = kind as u64;
         let same = self.known(word).is_some_and(|k| k.kind == kind);
         self.unknown(word);

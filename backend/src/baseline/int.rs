@@ -333,7 +333,7 @@ impl Baseline {
         self.r.set(o.d, d);
     }
 
-    fn bswap_in(&mut self, d: Gpr, w: bool) {
+    pub(super) fn bswap_in(&mut self, d: Gpr, w: bool) {
         let rex = 0x40 | (w as u64) << 3 | d as u64 >> 3;
         self.r
             .asm

@@ -7,19 +7,24 @@
 //! runtime, one at a time ([`crate::abi::Builtin::BytecodeOp`]).
 //!
 //! Entry and exits follow [`crate::abi`]. Code is never persisted: it embeds the address of its bytecode, which must outlive it.
-//! Registers RDI (the state), RBX, RBP, R12 to R15 are never touched.
+//! R15 holds the (biased) frame as everywhere; RDI is made the frame's start on entry. RBX, RBP, R12 to R15 are never touched.
 //!
 //! Must not know any guest: words of the frame are all it sees.
 
 mod asm;
+mod atomic;
 mod exit;
 mod flags;
+mod fp;
 mod int;
 mod memory;
 mod regs;
+mod simd;
 mod vector;
 
-use crate::abi::{Builtin, EXIT_FAULT, EXIT_HOT, EXIT_STOP, FrameHeader, HEADER_SIZE, MODE_FP};
+use crate::abi::{
+    Builtin, EXIT_FAULT, EXIT_HOT, EXIT_STOP, FrameHeader, HEADER_SIZE, MODE_FP, STATE_BIAS,
+};
 use crate::bytecode::{BOp, Bytecode, Op0};
 use crate::emit::{CompiledUnit, FaultSite, Reloc};
 use crate::pcmap::PcMap;
@@ -33,6 +38,9 @@ struct Host {
     bmi1: bool,
     bmi2: bool,
     lzcnt: bool,
+    popcnt: bool,
+    fma: bool,
+    sse42: bool,
 }
 
 /// Code off the main path, emitted after it.
@@ -60,15 +68,10 @@ enum Cold {
 
 /// A register and the frame word that it mirrors.
 #[derive(Clone, Copy, Debug)]
-#[allow(
-    dead_code,
-    reason = "vector registers are for floating point, which comes next"
-)]
 enum Home {
     Gpr(Gpr, u16),
     /// Low 64 bits of a vector register.
     D(u8, u16),
-    V(u8, u16),
 }
 
 /// Flags in the frame whose kind is known.
@@ -121,6 +124,9 @@ impl Baseline {
                 bmi1: std::is_x86_feature_detected!("bmi1"),
                 bmi2: std::is_x86_feature_detected!("bmi2"),
                 lzcnt: std::is_x86_feature_detected!("lzcnt"),
+                popcnt: std::is_x86_feature_detected!("popcnt"),
+                fma: std::is_x86_feature_detected!("fma"),
+                sse42: std::is_x86_feature_detected!("sse4.2"),
             },
             pc_word: ((HEADER_SIZE + pc_offset) / 8) as u16,
             code_at: 0,
@@ -203,6 +209,9 @@ impl Baseline {
         let counter = self.slots.len() as u32;
         self.slots.push(0);
         let a = &mut self.r.asm;
+        // lea rdi, [r15 - STATE_BIAS]: templates address the frame from its start.
+        a.put(0xbf_8d_49, 3);
+        a.put((STATE_BIAS as i32).wrapping_neg() as u32 as u64, 4);
         // sub dword [rip + counter], 1
         a.put(0x2d83, 2);
         a.put(0, 4);
@@ -247,9 +256,22 @@ impl Baseline {
             || self.mem_op(code, i, o)
             || self.vector_op(code, o)
             || self.flags_op(i, o)
+            || self.described(code, i, o)
             || self.exit_op(code, i, o);
         if !done {
             self.call_out(i, o);
+        }
+    }
+
+    /// Ops that are described by an IR instruction.
+    fn described(&mut self, code: &Bytecode, i: u32, o: &BOp) -> bool {
+        match o.op {
+            Op0::Eval => {
+                let e = &code.evals[o.imm as usize];
+                self.int_eval(e) || self.fp_eval(i, e) || self.simd_eval(code, e)
+            }
+            Op0::Rmw | Op0::Cas | Op0::StoreExcl => self.atomic(&code.evals[o.imm as usize]),
+            _ => false,
         }
     }
 

@@ -6,8 +6,8 @@
 //!
 //! Invariants:
 //! * a general register that holds a word holds all 64 bits of it; it may hold up to two words of one value;
-//! * a vector register holds at most one word (`D`: low half is the word, high half zero) and one 16-byte value (`V`); if both,
-//!   then of the same bits;
+//! * a vector register holds at most one word in its low half (`D`) and one 16-byte value (`V`); `high_zero` says of which registers
+//!   the upper half is known to be zero;
 //! * `words[w]` has four bytes: the general register, the vector register with `D`, with `V` starting at `w`, with `V` starting at
 //!   `w - 1`; [`GONE`] in a byte means none, [`DIRTY`] that memory is older;
 //! * registers in `busy`/`xbusy` are operands of the current op and are not handed out.
@@ -40,6 +40,7 @@ pub struct Regs {
     xv: [u16; 16],
     free: u16,
     xfree: u16,
+    high_zero: u16,
     pub busy: u16,
     pub xbusy: u16,
     next: u32,
@@ -58,6 +59,7 @@ impl Regs {
             xv: [NONE; 16],
             free: POOL,
             xfree: u16::MAX,
+            high_zero: 0,
             busy: 0,
             xbusy: 0,
             next: 0,
@@ -292,7 +294,7 @@ impl Regs {
     /// Vector register that holds word `w` and zero above it.
     pub fn in_d(&mut self, w: u16) -> Option<Xmm> {
         let s = self.part(w, D);
-        (s & GONE == 0).then_some((s & 15) as Xmm)
+        (s & GONE == 0 && self.high_zero >> (s & 15) & 1 != 0).then_some((s & 15) as Xmm)
     }
 
     /// Before word `w` is written: no register holds it any more.
@@ -403,6 +405,7 @@ impl Regs {
             self.xnext
         };
         self.xbusy |= 1 << x;
+        self.high_zero &= !(1 << x);
         x as Xmm
     }
 
@@ -453,6 +456,7 @@ impl Regs {
             self.asm.load_d(x, w);
         }
         self.hold_d(x, w, false);
+        self.high_zero |= 1 << x;
         x
     }
 
@@ -485,7 +489,6 @@ impl Regs {
     }
 
     /// Word `w` = the low half of `x`, whose high half is zero; `x` holds no word yet.
-    #[allow(dead_code, reason = "for scalar floating point, which comes next")]
     pub fn set_d(&mut self, w: u16, x: Xmm) {
         self.drop_word(w);
         let temp = self.is_temp(w);
@@ -493,6 +496,16 @@ impl Regs {
             self.asm.store_d(w, x);
         }
         self.hold_d(x, w, temp);
+        self.high_zero |= 1 << x;
+    }
+
+    /// Word `w` = the low half of `x`, of which nothing else is said.
+    pub fn alias_d(&mut self, w: u16, x: Xmm) {
+        self.drop_word(w);
+        self.asm.store_d(w, x);
+        if self.xd[x as usize] == NONE {
+            self.hold_d(x, w, false);
+        }
     }
 
     /// The 16 bytes at word `w` = `x`, which holds no 16-byte value yet.

@@ -72,7 +72,7 @@ impl Baseline {
     }
 
     /// `x` = word `w`, zero-extended.
-    fn low64_to(&mut self, x: Xmm, w: u16) {
+    pub(super) fn low64_to(&mut self, x: Xmm, w: u16) {
         match self.r.low_in_x(w) {
             Some(a) => self.r.asm.movq_xx(x, a),
             None => {

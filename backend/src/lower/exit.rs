@@ -5,18 +5,17 @@ use crate::abi::{
     ChainSlot, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, FrameHeader, JUMP_ENTRIES, JumpEntry, STATE_BIAS,
     encode_trap,
 };
+use crate::pcmap::Loc;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    self, BlockArg, ExternalName, GlobalValueData, InstBuilder, JumpTableData, MemFlagsData, types,
+    self, BlockArg, ExternalName, GlobalValueData, InstBuilder, MemFlagsData, types,
 };
 use metaphrase_ir::{Block, BlockId, Dest, Exit, Type};
 use std::mem::{offset_of, size_of};
 
-/// Above this many entries a jump table decides, below a chain of comparisons.
-const ENTRY_CHAIN: usize = 4;
-
 impl Lower<'_> {
-    /// The function's first block: dispatch on the entry number, then per entry a poll and the loads of live slots.
+    /// The function's first block, then per entry a *door*: a poll and the loads of live slots. To Cranelift it is a dispatch on the
+    /// argument; the runtime jumps straight to the doors, unless the optimiser placed something before the dispatch.
     pub(super) fn entry(&mut self) {
         let first = self.b.create_block();
         self.b.append_block_params_for_function_params(first);
@@ -32,6 +31,7 @@ impl Lower<'_> {
         if self.opts.count {
             self.out.slots.push(0);
         }
+        self.set_loc(Loc::Pc(self.unit.blocks[0].pc));
         self.dispatch(arg, &doors);
         for (&id, &door) in ids.iter().zip(&doors) {
             self.b.switch_to_block(door);
@@ -40,24 +40,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Jumps to `doors[arg]`; any other `arg` means the first.
+    /// Jumps to `doors[arg]`; any other `arg` means the first. A plain chain of comparisons, which [`crate::pcmap`] reads.
     fn dispatch(&mut self, arg: ir::Value, doors: &[ir::Block]) {
-        if doors.len() > ENTRY_CHAIN {
-            let n = doors.len() as i64;
-            let small = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, arg, n);
-            let zero = self.i64(0);
-            let index = self.b.ins().select(small, arg, zero);
-            let index = self.b.ins().ireduce(types::I32, index);
-            let pool = &mut self.b.func.dfg.value_lists;
-            let call = |b: ir::Block, p: &mut ir::ValueListPool| {
-                ir::BlockCall::new(b, std::iter::empty::<BlockArg>(), p)
-            };
-            let table: Vec<_> = doors.iter().map(|&d| call(d, pool)).collect();
-            let data = JumpTableData::new(call(doors[0], pool), &table);
-            let table = self.b.create_jump_table(data);
-            self.b.ins().br_table(index, table);
-            return;
-        }
         for (i, &door) in doors.iter().enumerate().skip(1) {
             let next = self.b.create_block();
             let hit = self.b.ins().icmp_imm_u(IntCC::Equal, arg, i as i64);
@@ -127,6 +111,7 @@ impl Lower<'_> {
         if let Some(b) = self.leave {
             self.b.switch_to_block(b);
             let code = self.b.block_params(b)[0];
+            self.set_loc(Loc::Leave);
             self.b.ins().return_(&[code]);
             self.b.seal_block(b);
         }
@@ -251,8 +236,7 @@ impl Lower<'_> {
             slot,
             offset_of!(ChainSlot, code) as i32,
         );
-        let tail = self.tail;
-        self.b.ins().return_call_indirect(tail, code, &[slot]);
+        self.jump_out(code, slot);
     }
 
     /// An indirect branch: look in the jump cache, else ask the dispatcher.
@@ -297,8 +281,14 @@ impl Lower<'_> {
             .b
             .ins()
             .load(types::I64, flags, entry, offset_of!(JumpEntry, code) as i32);
-        let zero = self.i64(0);
+        self.jump_out(code, pc);
+    }
+
+    /// Goes to other translated code.
+    fn jump_out(&mut self, code: ir::Value, arg: ir::Value) {
         let tail = self.tail;
-        self.b.ins().return_call_indirect(tail, code, &[zero]);
+        self.set_loc(Loc::Leave);
+        self.b.ins().return_call_indirect(tail, code, &[arg]);
+        self.set_loc(Loc::Pc(self.pc));
     }
 }

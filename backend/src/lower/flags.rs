@@ -7,7 +7,7 @@ use super::Lower;
 use crate::abi::Builtin;
 use crate::emit::CompileError;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{self, InstBuilder, types};
+use cranelift_codegen::ir::{self, BlockArg, InstBuilder, types};
 use metaphrase_ir::{Cond, FlagsKind, Inst, Op, Type, Value};
 
 /// A `Flags` value.
@@ -19,8 +19,8 @@ pub(crate) enum FlagsVal {
     Adc(ir::Value, ir::Value, ir::Value),
     /// `Select(c, f, nzcv)`: f (an IR value) if c, else the constant.
     Select(ir::Value, Value, u32),
-    /// Kind, a, b, all I64.
-    Dyn(ir::Value, ir::Value, ir::Value),
+    /// Kind, a, b, all I64, and the kind that it probably is.
+    Dyn(ir::Value, ir::Value, ir::Value, Option<FlagsKind>),
 }
 
 impl Lower<'_> {
@@ -125,7 +125,7 @@ impl Lower<'_> {
     pub(super) fn triple(&mut self, f: FlagsVal) -> (ir::Value, ir::Value, ir::Value) {
         use FlagsKind::*;
         match f {
-            FlagsVal::Dyn(k, a, b) => (k, a, b),
+            FlagsVal::Dyn(k, a, b, _) => (k, a, b),
             FlagsVal::Known(kind, a, b) => {
                 let k = self.i64(kind as u64);
                 let a = self.widen(a);
@@ -174,7 +174,7 @@ impl Lower<'_> {
     fn packed(&mut self, f: FlagsVal) -> Result<ir::Value, CompileError> {
         Ok(match f {
             FlagsVal::Known(FlagsKind::Nzcv, a, _) => self.b.ins().band_imm_u(a, 0xf000_0000),
-            FlagsVal::Dyn(k, a, b) => {
+            FlagsVal::Dyn(k, a, b, _) => {
                 self.flush_pad();
                 let r = self.builtin(Builtin::Nzcv, &[k, a, b]);
                 self.b.ins().ireduce(types::I32, r)
@@ -215,6 +215,23 @@ impl Lower<'_> {
             FlagsVal::Known(Logic32 | Logic64, a, _) => self.holds_logic(cc, a),
             FlagsVal::Known(Fcmp32 | Fcmp64, a, b) => self.holds_fcmp(cc, a, b),
             FlagsVal::Known(Nzcv, a, _) => self.holds_packed(cc, a),
+            FlagsVal::Dyn(k, a, b, Some(likely)) => {
+                let other = self.b.ins().icmp_imm_u(IntCC::NotEqual, k, likely as i64);
+                let (cold, hot) = self.split(other);
+                let done = self.b.create_block();
+                self.b.append_block_param(done, types::I8);
+                self.b.switch_to_block(cold);
+                let r = self.holds(cc, FlagsVal::Dyn(k, a, b, None))?;
+                self.b.ins().jump(done, &[BlockArg::Value(r)]);
+                self.b.seal_block(hot);
+                self.b.switch_to_block(hot);
+                let known = self.typed_flags(likely, a, b);
+                let r = self.holds(cc, known)?;
+                self.b.ins().jump(done, &[BlockArg::Value(r)]);
+                self.b.seal_block(done);
+                self.b.switch_to_block(done);
+                self.b.block_params(done)[0]
+            }
             FlagsVal::Dyn(..) => {
                 let p = self.packed(f)?;
                 self.holds_packed(cc, p)

@@ -125,6 +125,7 @@ impl Lower<'_> {
         self.cur.fill(None);
         self.cur_flags = None;
         self.cur_kind = Kind::Dynamic;
+        self.likely = None;
         self.dirty = SlotSet::default();
         if let Some((tail, _)) = self.pad_tail.take() {
             self.b.seal_block(tail);

@@ -35,7 +35,7 @@ use cranelift_codegen::isa::{CallConv, TargetIsa};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use flags::FlagsVal;
 use hashbrown::HashMap;
-use metaphrase_ir::{BlockId, Inst, Op, Type, Unit, Value};
+use metaphrase_ir::{BlockId, FlagsKind, Inst, Op, Type, Unit, Value};
 
 /// Trap code of guest memory accesses.
 pub const GUEST_ACCESS: TrapCode = TrapCode::unwrap_user(1);
@@ -78,6 +78,7 @@ pub(crate) struct Lower<'a> {
     cur_flags: Option<FlagsVal>,
     /// Kind of the flags slot's variables.
     cur_kind: Kind,
+    likely: Option<FlagsKind>,
     /// Slots given a value in this block (their variables are defined at its end).
     defined: SlotSet,
     /// Block that writes back what the pads of this IR block have in common, and those slots.
@@ -181,6 +182,7 @@ pub(crate) fn lower(
         cur: vec![None; map.rows.len()],
         cur_flags: None,
         cur_kind: Kind::Dynamic,
+        likely: None,
         defined: SlotSet::default(),
         pad_tail: None,
         sets: SlotSet::default(),
@@ -248,6 +250,7 @@ impl Lower<'_> {
         self.cur.fill(None);
         self.cur_flags = None;
         self.cur_kind = self.flow.kind_in[i];
+        self.likely = self.flow.likely_in[i];
         self.defined = SlotSet::default();
         self.dirty = self.flow.dirty_in[i];
         self.sets = flow::sets(unit, self.map, blk);

@@ -99,7 +99,7 @@ impl Lower<'_> {
         let (a, b) = (self.b.use_var(a), self.b.use_var(b));
         let f = match self.cur_kind {
             Kind::Known(kind) => self.typed_flags(kind, a, b),
-            _ => FlagsVal::Dyn(self.b.use_var(k), a, b),
+            _ => FlagsVal::Dyn(self.b.use_var(k), a, b, self.likely),
         };
         self.cur_flags = Some(f);
         f
@@ -110,7 +110,7 @@ impl Lower<'_> {
         let k = self.load_frame(types::I64, o);
         let a = self.load_frame(types::I64, o + 8);
         let b = self.load_frame(types::I64, o + 16);
-        FlagsVal::Dyn(k, a, b)
+        FlagsVal::Dyn(k, a, b, None)
     }
 
     fn store_flags(&mut self, row: &SlotInfo, f: FlagsVal) {

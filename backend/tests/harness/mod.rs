@@ -7,7 +7,7 @@
 
 use metaphrase_backend::abi::*;
 use metaphrase_backend::emit::{CODE_ALIGN, CompileError, CompileOpts, CompiledUnit, Compiler};
-use metaphrase_backend::stubs::Stubs;
+use metaphrase_backend::stubs::{Stubs, eval_thunk};
 use metaphrase_ir::arith::{self, FpEnv};
 use metaphrase_ir::helper::HelperId;
 use metaphrase_ir::interp::{Guest, State};
@@ -116,12 +116,16 @@ impl Bench {
                 )
             };
         });
-        let s = Stubs::new().expect("stubs");
-        let base = executable(&s.code, s.code.len(), |_| {});
+        let s = Stubs::new();
+        let mut code = s.code.clone();
+        code.resize(code.len().next_multiple_of(64), 0xcc);
+        let cold = code.len();
+        code.extend(eval_thunk().expect("thunk"));
+        let base = executable(&code, code.len(), |_| {});
         let mut table = vec![0; HelperId::ALL.len() + Builtin::ALL.len()];
         table[Builtin::Eval.index()] = eval as *const () as u64;
         table[Builtin::Nzcv.index()] = nzcv as *const () as u64;
-        table[Builtin::EvalCold.index()] = base as u64 + s.eval_cold as u64;
+        table[Builtin::EvalCold.index()] = base as u64 + cold as u64;
         assert!(HelperId::ALL.len() <= HELPERS.len());
         for (place, &f) in table.iter_mut().zip(&HELPERS).take(HelperId::ALL.len()) {
             *place = f as *const () as u64;
@@ -234,9 +238,14 @@ impl Bench {
 
     /// Runs a loaded unit on a machine: registers, FP state and the window's page go in and come out.
     pub fn run(&self, l: &Loaded, m: &mut TestMachine) -> (Outcome, u32) {
+        self.run_from(l, 0, m)
+    }
+
+    /// The same from an entry.
+    pub fn run_from(&self, l: &Loaded, entry: usize, m: &mut TestMachine) -> (Outcome, u32) {
         self.window_in(m);
         let mut frame = self.frame(m);
-        let out = self.enter(l, &mut frame, l.entry(0));
+        let out = self.enter(l, &mut frame, l.entry(entry));
         self.registers_out(&frame, m);
         self.window_out(m);
         (out, frame.header.scratch)

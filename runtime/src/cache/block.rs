@@ -30,8 +30,10 @@ pub struct Block0 {
     links: [AtomicPtr<Block0>; 2],
     /// Exits of other blocks that are linked here: (address of the block, exit number).
     incoming: Mutex<SmallVec<[(usize, u8); 2]>>,
-    /// Host address of the tier-1 entry for this pc, or 0.
-    pub tier1: AtomicU64,
+    /// Host address of the best native code for this pc, or 0.
+    native: AtomicU64,
+    /// Address of the execution counter in the baseline code's last slot, or 0.
+    counter: AtomicU64,
     /// Its guest code changed: must not be executed again.
     pub dead: AtomicBool,
     /// In the compile queue, or refused by it.
@@ -68,7 +70,8 @@ impl Block0 {
                 AtomicPtr::new(ptr::null_mut()),
             ],
             incoming: Mutex::default(),
-            tier1: AtomicU64::new(0),
+            native: AtomicU64::new(0),
+            counter: AtomicU64::new(0),
             dead: AtomicBool::new(false),
             queued: AtomicBool::new(false),
         }
@@ -87,16 +90,26 @@ impl Block0 {
         false
     }
 
-    /// Executions counted so far, given the threshold it started with.
+    /// Executions counted so far, at most `threshold`, the number at which it is hot.
     pub fn executions(&self, threshold: u32) -> u32 {
-        match self.heat.load(Ordering::Relaxed) {
-            // No longer counted: it has been hot.
-            h if h > i32::MAX / 2 => threshold,
-            h => threshold.saturating_sub(h.max(0) as u32),
+        if self.queued.load(Ordering::Relaxed) {
+            return threshold;
+        }
+        match self.counter() {
+            Some(c) => threshold.saturating_sub(c.load(Ordering::Relaxed).max(0) as u32),
+            None => self.total_executions().min(threshold as u64) as u32,
         }
     }
 
-    /// All executions in tier 0 so far (about, when several CPUs count at once).
+    /// Executions so far, for comparison with other blocks: a counter that has run out goes on from [`COLD`].
+    pub fn hotness(&self) -> u64 {
+        let native = self
+            .counter()
+            .map_or(0, |c| COLD.wrapping_sub(c.load(Ordering::Relaxed)) as u32);
+        self.total_executions() + native as u64
+    }
+
+    /// All executions in the interpreter so far (about, when several CPUs count at once).
     pub fn total_executions(&self) -> u64 {
         let heat = self.heat.load(Ordering::Relaxed);
         let since = self.set.load(Ordering::Relaxed).saturating_sub(heat);
@@ -109,27 +122,47 @@ impl Block0 {
         self.heat.store(n, Ordering::Release);
     }
 
-    /// Makes the block want attention at its next execution.
-    pub fn call_attention(&self) {
-        self.set_heat(0);
+    /// The counter in the baseline code.
+    pub fn counter(&self) -> Option<&AtomicI32> {
+        let p = self.counter.load(Ordering::Acquire) as *const AtomicI32;
+        // SAFETY: the counter lies in the slot area, which is never unmapped; it is unset when the code is retired.
+        unsafe { p.as_ref() }
     }
 
-    /// A tier-1 entry for this block exists.
-    pub fn publish_tier1(&self, code: u64) {
-        self.tier1.store(code, Ordering::Release);
+    /// Native code for this block exists; `counter`: its execution counter, if it counts.
+    pub fn publish(&self, code: u64, counter: Option<u64>) {
+        if let Some(c) = self.counter() {
+            // Whoever still runs the baseline code comes back to the dispatcher.
+            c.store(0, Ordering::Relaxed);
+        }
+        if let Some(c) = counter {
+            self.counter.store(c, Ordering::Release);
+        }
+        self.native.store(code, Ordering::Release);
         self.call_attention();
     }
 
-    /// The tier-1 entry `code` is gone; the block may become hot again.
-    pub fn forget_tier1(&self, code: u64) {
+    /// The native code `code` is gone; the block may become hot again.
+    pub fn forget(&self, code: u64) {
         if self
-            .tier1
+            .native
             .compare_exchange(code, 0, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
         {
+            self.counter.store(0, Ordering::Release);
             self.queued.store(false, Ordering::Release);
             self.cool(1);
         }
+    }
+
+    /// Best native code, or 0.
+    pub fn native(&self) -> u64 {
+        self.native.load(Ordering::Acquire)
+    }
+
+    /// Makes the block want attention at its next execution.
+    pub fn call_attention(&self) {
+        self.set_heat(0);
     }
 
     /// Lets it run `n` more times undisturbed.
@@ -140,6 +173,9 @@ impl Block0 {
     /// Never promote it; go on counting executions or not.
     pub fn never_hot(&self, count: bool) {
         self.set_heat(if count { COUNT_ONLY } else { COLD });
+        if let Some(c) = self.counter() {
+            c.store(COLD, Ordering::Relaxed);
+        }
     }
 
     /// Successor number `n` if linked.

@@ -53,6 +53,7 @@ pub struct CodeMemory {
     slots_used: usize,
     /// Bytes used in each segment.
     used: Vec<usize>,
+    stubs_used: usize,
     /// A child may still run what is in the memfd.
     shared: bool,
     /// The memfd is the parent's.
@@ -148,9 +149,25 @@ impl CodeMemory {
             code_used: 0,
             slots_used: 0,
             used: vec![0; segments],
+            stubs_used: stubs.len(),
             shared: false,
             foreign: false,
         })
+    }
+
+    /// Adds code to the stub area; returns its address. `None` if it does not fit.
+    pub fn add_stub(&mut self, code: &[u8]) -> Option<u64> {
+        let at = self.stubs_used.next_multiple_of(LINE);
+        if at + code.len() > STUBS || (self.foreign && self.unshare().is_err()) {
+            return None;
+        }
+        let off = (self.size + at) as u64;
+        // SAFETY: unused room in the stub area.
+        unsafe {
+            ptr::copy_nonoverlapping(code.as_ptr(), (self.write + off) as *mut u8, code.len())
+        };
+        self.stubs_used = at + code.len();
+        Some(self.exec + off)
     }
 
     /// Address of the stubs.

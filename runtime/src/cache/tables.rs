@@ -5,7 +5,7 @@
 //! since passed the dispatcher with its caches flushed (epochs).
 
 use super::block::Block0;
-use super::unit::Unit1;
+use super::unit::{Tier, Unit1};
 use hashbrown::{HashMap, HashSet};
 use metaphrase_backend::abi::ChainSlot;
 use std::sync::atomic::Ordering;
@@ -21,13 +21,24 @@ pub struct Tables {
     pages: HashMap<u64, HashSet<Key>>,
     retired: Vec<(u64, Box<Block0>)>,
     units: HashMap<u64, Box<Unit1>>,
-    /// Entry of a unit for a key: host address and unit number.
-    entries: HashMap<Key, (u64, u64)>,
+    /// Best entry for a key.
+    entries: HashMap<Key, Entry>,
     /// Unit whose region has a block that begins at the key.
     inside: HashMap<Key, u64>,
     /// Guest page number to numbers of units that touch it.
     unit_pages: HashMap<u64, HashSet<u64>>,
     retired_units: Vec<(u64, Box<Unit1>)>,
+}
+
+/// Where native code for a key begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// Host address.
+    pub code: u64,
+    /// Unit number.
+    pub unit: u64,
+    /// Its compiler.
+    pub tier: Tier,
 }
 
 /// What [`Tables::retire`] removed.
@@ -48,6 +59,8 @@ pub struct Retired {
 pub struct Dropped {
     /// Its number.
     pub id: u64,
+    /// Its compiler.
+    pub tier: Tier,
     /// Bytes of code.
     pub bytes: u64,
     /// Links from or to it.
@@ -123,11 +136,11 @@ impl Tables {
         u.dead.store(true, Ordering::SeqCst);
         for &(pc, code) in &u.entries {
             let key = (pc, u.mode);
-            if self.entries.get(&key) == Some(&(code, id)) {
+            if self.entries.get(&key).is_some_and(|e| e.unit == id) {
                 self.entries.remove(&key);
-                if let Some(b) = self.blocks.get(&key) {
-                    b.forget_tier1(code);
-                }
+            }
+            if let Some(b) = self.blocks.get(&key) {
+                b.forget(code);
             }
         }
         for &(start, end) in &u.ranges {
@@ -152,7 +165,7 @@ impl Tables {
             links += 1;
             if let Some(to) = self
                 .entry((s.guest_pc, u.mode))
-                .and_then(|(_, id)| self.units.get(&id))
+                .and_then(|e| self.units.get(&e.unit))
             {
                 let me = std::ptr::from_ref(s) as usize;
                 to.incoming.lock().retain(|&i| i != me);
@@ -160,6 +173,7 @@ impl Tables {
         }
         let dropped = Dropped {
             id,
+            tier: u.tier,
             bytes: u.len as u64,
             links,
         };
@@ -167,17 +181,29 @@ impl Tables {
         Some(dropped)
     }
 
-    /// Adds a unit; its entries replace older ones. Blocks at its entries learn of it.
-    pub fn insert_unit(&mut self, u: Box<Unit1>) {
+    /// Adds a unit; its entries replace those of a lower tier. Blocks at its entries learn of it. `counter`: as in [`Block0::publish`].
+    pub fn insert_unit(&mut self, u: Box<Unit1>, counter: Option<u64>, unlinked: u64) {
         for &(pc, code) in &u.entries {
             let key = (pc, u.mode);
-            self.entries.insert(key, (code, u.id));
+            let entry = Entry {
+                code,
+                unit: u.id,
+                tier: u.tier,
+            };
+            if let Some(old) = self.entries.insert(key, entry)
+                && let Some(old) = self.units.get(&old.unit)
+            {
+                // Exits linked to the old code link to the new code when they are next taken.
+                old.unlink_incoming(unlinked);
+            }
             if let Some(b) = self.blocks.get(&key) {
-                b.publish_tier1(code);
+                b.publish(code, counter);
             }
         }
         for &(start, end) in &u.ranges {
-            self.inside.entry((start, u.mode)).or_insert(u.id);
+            if u.tier == Tier::Optimized {
+                self.inside.entry((start, u.mode)).or_insert(u.id);
+            }
             for p in pages(start, end) {
                 self.unit_pages.entry(p).or_default().insert(u.id);
             }
@@ -185,9 +211,14 @@ impl Tables {
         self.units.insert(u.id, u);
     }
 
-    /// Tier-1 entry for a key: host address, unit number.
-    pub fn entry(&self, key: Key) -> Option<(u64, u64)> {
+    /// Best entry for a key.
+    pub fn entry(&self, key: Key) -> Option<Entry> {
         self.entries.get(&key).copied()
+    }
+
+    /// Tier-1 entry for a key.
+    pub fn optimized(&self, key: Key) -> Option<Entry> {
+        self.entry(key).filter(|e| e.tier == Tier::Optimized)
     }
 
     /// Unit by number.
@@ -205,8 +236,8 @@ impl Tables {
 
     /// Links a chain slot to the entry for its target, if there is one. Returns the entry's host address.
     pub fn link_slot(&self, slot: &ChainSlot, mode: u64) -> Option<u64> {
-        let (code, id) = self.entry((slot.guest_pc, mode))?;
-        let to = self.units.get(&id)?;
+        let Entry { code, unit, .. } = self.entry((slot.guest_pc, mode))?;
+        let to = self.units.get(&unit)?;
         let mut incoming = to.incoming.lock();
         let me = std::ptr::from_ref(slot) as usize;
         if slot.code.swap(code, Ordering::AcqRel) != code {
@@ -224,9 +255,12 @@ impl Tables {
             .collect()
     }
 
-    /// Live units.
-    pub fn units(&self) -> impl Iterator<Item = &Unit1> {
-        self.units.values().map(|u| &**u)
+    /// Live units of the optimizing compiler.
+    pub fn regions(&self) -> impl Iterator<Item = &Unit1> {
+        self.units
+            .values()
+            .map(|u| &**u)
+            .filter(|u| u.tier == Tier::Optimized)
     }
 
     /// Live tier-0 blocks.

@@ -1,15 +1,26 @@
-//! A tier-1 unit: host code of a region, its entries, chain slots and fault sites.
+//! A unit of host code: of a block (baseline) or a region (optimized), with its entries, chain slots and fault sites.
 
 use crate::sync::Mutex;
 use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::emit::FaultSite;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Compiled code of one region. Immutable but for its links.
+/// Which compiler made a unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tier {
+    /// Templates, one block.
+    Baseline,
+    /// Cranelift, a region.
+    Optimized,
+}
+
+/// Compiled code of one block or region. Immutable but for its links.
 #[derive(Debug)]
 pub struct Unit1 {
     /// Number, in order of compilation.
     pub id: u64,
+    /// Its compiler.
+    pub tier: Tier,
     /// Mode bits of the key.
     pub mode: u64,
     /// Host address of the code.

@@ -1,6 +1,7 @@
 //! What tier 1 tells the statistics about regions: made, dropped, and why.
 
 use crate::cache::tables::{Dropped, Retired};
+use crate::cache::unit::Tier;
 use crate::cache::unit::Unit1;
 use crate::compile::region::Region;
 use crate::compile::tier1::Tier1;
@@ -99,6 +100,9 @@ impl Tier1 {
         let now = self.stats.now_ns();
         for g in gone {
             self.stats.add(links, g.links);
+            if g.tier == Tier::Baseline {
+                continue;
+            }
             match why {
                 EndReason::Evicted => {
                     self.stats.add(Counter::EvictedRegions, 1);

@@ -101,8 +101,8 @@ fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Op
         };
         let wanted = pc == anchor || entries.contains(&pc);
         let foreign = tables
-            .entry((pc, mode))
-            .is_some_and(|(_, unit)| c.inline != Some(unit));
+            .optimized((pc, mode))
+            .is_some_and(|e| c.inline != Some(e.unit));
         if !wanted && (!warm(b, threshold) || foreign) {
             continue;
         }
@@ -129,7 +129,7 @@ fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Op
             let warm_after = tables
                 .block((after, mode))
                 .is_some_and(|r| warm(r, threshold));
-            if warm_after && (c.inline.is_some() || tables.entry((after, mode)).is_none()) {
+            if warm_after && (c.inline.is_some() || tables.optimized((after, mode)).is_none()) {
                 if c.inline.is_none() {
                     g.entries.insert(after);
                 }
@@ -145,7 +145,7 @@ fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Op
 }
 
 fn callee(tables: &Tables, key: Key) -> Candidate {
-    let unit = tables.entry(key).and_then(|(_, id)| tables.unit(id));
+    let unit = tables.optimized(key).and_then(|e| tables.unit(e.unit));
     Candidate {
         pc: key.0,
         inline: unit.filter(|u| u.guest_insns <= INLINE_MAX).map(|u| u.id),

@@ -1,8 +1,9 @@
 //! Compile workers, publication, eviction.
 
+use crate::cache::block::Block0;
 use crate::cache::code_memory::{CodeMemory, Place};
 use crate::cache::tables::{Key, Tables};
-use crate::cache::unit::Unit1;
+use crate::cache::unit::{Tier, Unit1};
 use crate::compile::record::Made;
 use crate::compile::region::{self, Region};
 use crate::stats::{self, Collector, Counter, EndReason};
@@ -11,8 +12,9 @@ use crate::vcpu::CpuShared;
 use metaphrase_arm64::arch::state::PC_OFFSET;
 use metaphrase_arm64::translate::Config;
 use metaphrase_backend::abi::ChainSlot;
+use metaphrase_backend::baseline::Baseline;
 use metaphrase_backend::emit::{CompileOpts, CompiledUnit, Compiler};
-use metaphrase_backend::stubs::Stubs;
+use metaphrase_backend::stubs::{Stubs, eval_thunk};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -217,12 +219,9 @@ impl Tier1 {
 
     /// A compiler for one thread. Maps code memory and builds the stubs the first time.
     pub fn worker(&self) -> Option<Worker> {
-        let mut mem = self.memory.lock();
-        if mem.is_none() {
-            *mem = self.create_memory();
-            mem.as_ref()?;
+        if !self.ready() || !self.cold_thunk() {
+            return None;
         }
-        drop(mem);
         match Compiler::new(&CompileOpts::default()) {
             Ok(compiler) => Some(Worker {
                 compiler,
@@ -235,14 +234,22 @@ impl Tier1 {
         }
     }
 
+    /// Places the cold-path `Eval` if that has not been done. Whether it is there.
+    fn cold_thunk(&self) -> bool {
+        let mut mem = self.memory.lock();
+        if self.eval_cold() != 0 {
+            return true;
+        }
+        let at = eval_thunk()
+            .inspect_err(|e| tracing::error!(target: "compile", "no tier 1: {e}"))
+            .ok()
+            .and_then(|code| mem.as_mut()?.add_stub(&code));
+        self.eval_cold.store(at.unwrap_or(0), Ordering::Release);
+        at.is_some()
+    }
+
     fn create_memory(&self) -> Option<CodeMemory> {
-        let stubs = match Stubs::new() {
-            Ok(s) => s,
-            Err(e) => {
-                tracing::error!(target: "compile", "no tier 1: {e}");
-                return None;
-            }
-        };
+        let stubs = Stubs::new();
         let m = match CodeMemory::new(self.cache_size, &stubs.code) {
             Ok(m) => m,
             Err(e) => {
@@ -253,8 +260,6 @@ impl Tier1 {
         let base = m.stubs();
         self.unlinked
             .store(base + stubs.unlinked as u64, Ordering::Release);
-        self.eval_cold
-            .store(base + stubs.eval_cold as u64, Ordering::Release);
         self.trampoline
             .store(base + stubs.trampoline as u64, Ordering::Release);
         Some(m)
@@ -297,19 +302,38 @@ impl Tier1 {
         block_all_signals();
         let Some(mut w) = self.worker() else { return };
         loop {
-            let (key, since) = {
-                let mut q = self.queue.lock();
-                loop {
-                    if self.stop.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    match q.pop_front() {
-                        Some(k) => break k,
-                        None => q = self.wake.wait(q),
-                    }
-                }
+            let Some((key, since)) = self.next_hot() else {
+                return;
             };
             self.promote(&mut w, key, since, None);
+        }
+    }
+
+    /// Waits for the queue; takes what has run most among its first entries. `None`: time to end.
+    fn next_hot(&self) -> Option<(Key, Instant)> {
+        const LOOK: usize = 64;
+        let mut q = self.queue.lock();
+        while q.is_empty() {
+            if self.stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            q = self.wake.wait(q);
+        }
+        if q.len() == 1 {
+            return q.pop_front();
+        }
+        let first: Vec<Key> = q.iter().take(LOOK).map(|e| e.0).collect();
+        // The tables' lock is never taken inside the queue's.
+        drop(q);
+        let best = {
+            let t = self.tables.read();
+            let ran = |k: &Key| t.block(*k).map_or(u64::MAX, Block0::hotness);
+            first.into_iter().max_by_key(ran)
+        };
+        let mut q = self.queue.lock();
+        match q.iter().position(|e| Some(e.0) == best) {
+            Some(i) => q.remove(i),
+            None => q.pop_front(),
         }
     }
 
@@ -369,9 +393,9 @@ impl Tier1 {
     /// The region to compile for a hot key, its anchor, and the unit that it replaces.
     fn choose(&self, key: Key) -> Option<Choice> {
         let t = self.tables.read();
-        if let Some((code, _)) = t.entry(key) {
+        if let Some(e) = t.optimized(key) {
             if let Some(b) = t.block(key) {
-                b.publish_tier1(code);
+                b.publish(e.code, None);
             }
             return None;
         }
@@ -407,44 +431,24 @@ impl Tier1 {
         own: Option<&CpuShared>,
         made: &Made,
     ) {
-        let Some(place) = self.place(c.code.len(), c.slots.len(), own) else {
+        let Some(mut unit) =
+            self.install(c, Tier::Optimized, anchor.1, r.ranges.clone(), r.insns, own)
+        else {
             self.stats.add(Counter::CompileNoRoom, 1);
             tracing::debug!(target: "compile", "no room for the region at {:#x}", anchor.0);
             return;
         };
-        if self.write(&place, c).is_none() {
-            return;
-        }
-        let unit = Box::new(Unit1 {
-            id: self.next_id.fetch_add(1, Ordering::Relaxed),
-            mode: anchor.1,
-            exec: place.exec,
-            len: c.code.len(),
-            entries: c
-                .entries
-                .iter()
-                .map(|e| (e.0, place.exec + e.1 as u64))
-                .collect(),
-            ranges: r.ranges.clone(),
-            guest_insns: r.insns,
-            slots: (place.slots as usize, c.slots.len()),
-            faults: c.faults.clone(),
-            segment: place.segment,
-            rebuilds: replaces.map_or(0, |x| x.1),
-            dead: AtomicBool::new(false),
-            incoming: Mutex::default(),
-        });
+        unit.rebuilds = replaces.map_or(0, |x| x.1);
         let mut t = self.tables.write();
-        if !r.words.iter().all(|(pc, w)| {
+        let current = |(pc, w): &(u64, Box<[u32]>)| {
             t.block((*pc, anchor.1))
                 .is_some_and(|b| b.words.starts_with(w))
-        }) {
+        };
+        if !r.words.iter().all(current) {
             self.stats.add(Counter::CompileStale, 1);
             return;
         }
-        if let Some(m) = self.memory.lock().as_ref() {
-            m.set_lines(place.exec, unit.len, std::ptr::from_ref(&*unit).cast_mut());
-        }
+        self.name_lines(&unit);
         if let Some((old, _)) = replaces {
             let epoch = self.epoch.load(Ordering::SeqCst);
             let gone = t.retire_unit(old, epoch, self.unlinked());
@@ -453,8 +457,93 @@ impl Tier1 {
             self.purge_jump_caches();
         }
         self.record(&unit, r, c, made);
-        t.insert_unit(unit);
+        t.insert_unit(unit, None, self.unlinked());
         self.free(&mut t);
+    }
+
+    /// Compiles a block's templates and publishes them. True if the block now has native code.
+    pub fn promote_baseline(&self, base: &mut Baseline, b: &Block0, own: &CpuShared) -> bool {
+        if !self.ready() {
+            return false;
+        }
+        let Some(c) = base.compile(&b.code, b.pc, b.mode) else {
+            return false;
+        };
+        let (start, n) = (b.pc, b.words.len() as u32);
+        let ranges = vec![(start, start + b.len())];
+        let Some(unit) = self.install(&c, Tier::Baseline, b.mode, ranges, n, Some(own)) else {
+            return false;
+        };
+        let counter = c.counter.map(|i| {
+            // SAFETY: one of the unit's slots, not reachable by anyone else yet.
+            let slot = unsafe { (unit.slots.0 as *mut ChainSlot).add(i as usize) };
+            // SAFETY: as above; the counter is the low half of the word.
+            unsafe { (*slot).code.store(self.threshold as u64, Ordering::Relaxed) };
+            slot as u64
+        });
+        let mut t = self.tables.write();
+        if b.dead.load(Ordering::SeqCst) || t.entry((b.pc, b.mode)).is_some() {
+            // Dropped, or another CPU was faster.
+            return !b.dead.load(Ordering::SeqCst);
+        }
+        self.name_lines(&unit);
+        self.stats.add(Counter::BaselineBlocks, 1);
+        self.stats.add(Counter::BaselineBytes, unit.len as u64);
+        t.insert_unit(unit, counter, self.unlinked());
+        true
+    }
+
+    /// Places code and slots; the unit is not reachable yet.
+    fn install(
+        &self,
+        c: &CompiledUnit,
+        tier: Tier,
+        mode: u64,
+        ranges: Vec<(u64, u64)>,
+        guest_insns: u32,
+        own: Option<&CpuShared>,
+    ) -> Option<Box<Unit1>> {
+        let place = self.place(c.code.len(), c.slots.len(), own)?;
+        self.write(&place, c)?;
+        Some(Box::new(Unit1 {
+            id: self.next_id.fetch_add(1, Ordering::Relaxed),
+            tier,
+            mode,
+            exec: place.exec,
+            len: c.code.len(),
+            entries: c
+                .entries
+                .iter()
+                .map(|e| (e.0, place.exec + e.1 as u64))
+                .collect(),
+            ranges,
+            guest_insns,
+            slots: (place.slots as usize, c.slots.len()),
+            faults: c.faults.clone(),
+            segment: place.segment,
+            rebuilds: 0,
+            dead: AtomicBool::new(false),
+            incoming: Mutex::default(),
+        }))
+    }
+
+    /// The fault handler finds the unit from now on.
+    fn name_lines(&self, unit: &Unit1) {
+        if let Some(m) = self.memory.lock().as_ref() {
+            m.set_lines(unit.exec, unit.len, std::ptr::from_ref(unit).cast_mut());
+        }
+    }
+
+    /// Maps code memory if that has not been tried. Whether there is any.
+    fn ready(&self) -> bool {
+        if self.trampoline.load(Ordering::Acquire) != 0 {
+            return true;
+        }
+        let mut mem = self.memory.lock();
+        if mem.is_none() {
+            *mem = self.create_memory();
+        }
+        mem.is_some()
     }
 
     /// Copies and relocates the code, fills the slots.

@@ -61,7 +61,7 @@ fn tick(e: &Tier1) {
     {
         let t = e.tables.read();
         p.blocks = t.len() as u64;
-        p.regions = t.units().count() as u64;
+        p.regions = t.regions().count() as u64;
     }
     let cpus = e.cpus.lock();
     let Some(mut d) = e.stats.detail() else {

@@ -185,7 +185,7 @@ pub(crate) fn snapshot(engine: &Tier1, config: &EngineConfig) -> Stats {
     let cache = Cache {
         capacity,
         in_use,
-        regions: tables.units().count() as u64,
+        regions: tables.regions().count() as u64,
         blocks: blocks.len() as u64,
         queued: engine.queued() as u64,
     };
@@ -217,7 +217,7 @@ fn block(b: &Block0) -> BlockRecord {
         symbol: None,
         guest_insns: b.words.len() as u32,
         executions: b.total_executions(),
-        compiled: b.tier1.load(Ordering::Relaxed) != 0,
+        compiled: b.native() != 0,
     }
 }
 

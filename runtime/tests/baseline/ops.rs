@@ -1,6 +1,8 @@
 //! Random sequences of ops, each kind of op often.
 
-use crate::harness::{Bench, Out, Rng, WINDOW, WINDOW_BYTES, integer, random_memory, random_state};
+use crate::harness::{
+    Bench, Out, Rng, WINDOW, WINDOW_BYTES, integer, random_memory, random_state, rounds,
+};
 use metaphrase_backend::abi::{HEADER_SIZE, JUMP_ENTRIES};
 use metaphrase_backend::bytecode::{BOp, Bytecode, Op0, Pair};
 use metaphrase_runtime::cache::block::Block0;
@@ -274,7 +276,7 @@ fn run(seed: u64, blocks: u32, longest: u64) {
     let mut bench = Bench::new();
     let mut r = Rng(seed);
     let memory = random_memory(&mut r);
-    for n in 0..blocks {
+    for n in 0..blocks * rounds() {
         let b = random_block(&mut r, longest);
         for _ in 0..3 {
             let mut g = random_state(&mut r);

@@ -1,6 +1,6 @@
 //! Blocks of random AArch64 words.
 
-use crate::harness::{Bench, Rng, random_memory, random_state};
+use crate::harness::{Bench, Rng, random_memory, random_state, rounds};
 use metaphrase_arm64::arch::features::FeatSet;
 use metaphrase_arm64::arch::state::SLOTS;
 use metaphrase_arm64::decode::CLASSES;
@@ -49,8 +49,8 @@ fn run(seed: u64, rows: &[(u32, u32)], blocks: u32, longest: u64) {
     let mut bench = Bench::new();
     let mut r = Rng(seed);
     let memory = random_memory(&mut r);
-    let mut compared = 0;
-    for n in 0..blocks {
+    let (mut compared, mut described, mut inline) = (0, 0, 0);
+    for n in 0..blocks * rounds() {
         let len = 1 + r.below(longest);
         let words: Vec<u32> = (0..len).map(|_| word(&mut r, rows)).collect();
         let mode = if r.below(8) == 0 {
@@ -64,6 +64,9 @@ fn run(seed: u64, rows: &[(u32, u32)], blocks: u32, longest: u64) {
         if unsteady(&b.code) {
             continue;
         }
+        let d = b.code.evals.len() as u32;
+        described += d;
+        inline += d.saturating_sub(bench.baseline.compile(&b.code, PC, mode).unwrap().evals);
         for k in 0..4 {
             let mut g = random_state(&mut r);
             g.fpcr = mode as u32;
@@ -74,6 +77,10 @@ fn run(seed: u64, rows: &[(u32, u32)], blocks: u32, longest: u64) {
         }
     }
     assert!(compared > blocks, "{compared} of {blocks} compared");
+    assert!(
+        inline > described / 5,
+        "{inline} of {described} ops have templates"
+    );
 }
 
 fn rows(keep: impl Fn(usize) -> bool) -> Vec<(u32, u32)> {
@@ -89,7 +96,7 @@ fn single_words_of_every_row() {
     let mut r = Rng(77);
     let memory = random_memory(&mut r);
     for row in rows(|_| true) {
-        for _ in 0..6 {
+        for _ in 0..10 * rounds() {
             let w = word(&mut r, &[row]);
             let Some(b) = block(PC, &[w], 0) else {
                 continue;

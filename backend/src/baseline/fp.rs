@@ -1,0 +1,259 @@
+//! Scalar floating point on the host's instructions, and the few integer ops without a bytecode op of their own.
+//!
+//! The host's answer is the guest's except where a NaN comes out, or an integer does not fit: then the runtime does the op again
+//! ([`Cold::Redo`]). Only while the guest's FP mode is the default (see [`crate::abi::MODE_FP`]). Exceptions accumulate in MXCSR; the
+//! host looks for underflow after rounding, the guest before.
+
+use super::asm::{Enc, Xmm, alu, cc, sh};
+use super::{Baseline, Cold, Home};
+use crate::bytecode::EvalDesc;
+use metaphrase_ir::ops::Round;
+use metaphrase_ir::{FlagsKind, Op, Type};
+
+/// Scalar opcode `op` of the given width.
+pub(super) const fn scalar(wide: bool, op: u8) -> Enc {
+    Enc(if wide { 0xf2 } else { 0xf3 }, 1, op)
+}
+
+impl Baseline {
+    /// Emits the op if it is one of these integer ops.
+    pub(super) fn int_eval(&mut self, e: &EvalDesc) -> bool {
+        let wide = e.inst.ty == Type::I64;
+        match e.inst.op {
+            Op::Extr => {
+                let (a, b) = (self.r.get(e.args[0]), self.r.get(e.args[1]));
+                let d = self.r.alloc();
+                self.r.asm.mov(d, b);
+                if e.inst.imm != 0 {
+                    // shrd d, a, imm
+                    self.r.asm.rr(Enc(0, 1, 0xac), wide, a, d);
+                    self.r.asm.put(e.inst.imm, 1);
+                } else if !wide {
+                    self.r.asm.mov32(d, d);
+                }
+                self.r.set(e.d, d);
+            }
+            Op::Popcnt if self.host.popcnt => {
+                let a = self.r.get(e.args[0]);
+                let d = self.r.alloc();
+                self.r.asm.rr(Enc(0xf3, 1, 0xb8), wide, d, a);
+                self.r.set(e.d, d);
+            }
+            Op::Rev32 => self.swap_rotated(e, true, 32),
+            Op::Rev16 if !wide => self.swap_rotated(e, false, 16),
+            _ => return false,
+        }
+        true
+    }
+
+    fn swap_rotated(&mut self, e: &EvalDesc, w: bool, by: u8) {
+        let a = self.r.get(e.args[0]);
+        let d = self.r.alloc();
+        self.r.asm.mov(d, a);
+        self.bswap_in(d, w);
+        self.r.asm.shift_imm(sh::ROR, w, d, by);
+        self.r.set(e.d, d);
+    }
+
+    /// Emits the op if it is a scalar FP op with a template in this mode.
+    pub(super) fn fp_eval(&mut self, i: u32, e: &EvalDesc) -> bool {
+        let wide = e.inst.ty == Type::F64;
+        match e.inst.op {
+            Op::FNeg => self.sign(e, wide, true),
+            Op::FAbs => self.sign(e, wide, false),
+            _ if !self.fp_inline => return false,
+            Op::FAdd => self.arith(i, e, wide, 0x58),
+            Op::FMul => self.arith(i, e, wide, 0x59),
+            Op::FSub => self.arith(i, e, wide, 0x5c),
+            Op::FDiv => self.arith(i, e, wide, 0x5e),
+            Op::FSqrt => {
+                let x = self.copy_scalar(e.args[0], wide);
+                self.r.asm.rr(scalar(wide, 0x51), false, x, x);
+                self.checked(i, e, wide, x);
+            }
+            Op::FMulAdd if self.host.fma => {
+                let (b, c) = (self.r.get_d(e.args[1]), self.r.get_d(e.args[2]));
+                let x = self.copy_scalar(e.args[0], wide);
+                // vfmadd231: x = b * c + x
+                self.r.asm.vex(Enc(0x66, 2, 0xb9), wide, x, b, c);
+                self.checked(i, e, wide, x);
+            }
+            Op::FCvt => {
+                let from = e.tys[0] == Type::F64;
+                if from == wide {
+                    return false;
+                }
+                let a = self.r.get_d(e.args[0]);
+                let x = self.zeroed();
+                self.r.asm.rr(scalar(from, 0x5a), false, x, a);
+                self.r.set_d(e.d, x);
+            }
+            Op::FRint => return self.round(e, wide),
+            Op::IntToF => return self.from_int(e, wide),
+            Op::FToInt => return self.to_int(i, e),
+            Op::FlagsFcmp => self.compare(e),
+            _ => return false,
+        }
+        true
+    }
+
+    fn zeroed(&mut self) -> Xmm {
+        let x = self.r.alloc_x();
+        self.r.asm.rr(Enc(0, 1, 0x57), false, x, x);
+        x
+    }
+
+    /// A fresh register with the scalar at word `w`, zero above.
+    fn copy_scalar(&mut self, w: u16, wide: bool) -> Xmm {
+        let a = self.r.get_d(w);
+        let x = self.r.alloc_x();
+        if wide {
+            self.r.asm.movq_xx(x, a);
+        } else {
+            self.low32(x, w);
+        }
+        x
+    }
+
+    fn arith(&mut self, i: u32, e: &EvalDesc, wide: bool, op: u8) {
+        let b = self.r.get_d(e.args[1]);
+        let x = self.copy_scalar(e.args[0], wide);
+        self.r.asm.rr(scalar(wide, op), false, x, b);
+        self.checked(i, e, wide, x);
+    }
+
+    /// `x` is the result unless it is a NaN.
+    fn checked(&mut self, i: u32, e: &EvalDesc, wide: bool, x: Xmm) {
+        self.flush_operands(e);
+        let unordered = Enc(if wide { 0x66 } else { 0 }, 1, 0x2e);
+        self.r.asm.rr(unordered, false, x, x);
+        let jump = self.r.asm.jcc(cc::P);
+        self.cold.push(Cold::Redo {
+            jump,
+            op: i,
+            result: Home::D(x, e.d),
+            resume: self.r.asm.pos() as u32,
+        });
+        self.r.set_d(e.d, x);
+    }
+
+    /// The runtime reads operands from memory.
+    pub(super) fn flush_operands(&mut self, e: &EvalDesc) {
+        for (w, ty) in e.args.into_iter().zip(e.tys) {
+            match ty {
+                Type::Void => {}
+                Type::V128 => self.r.flush_words(w, 2),
+                _ => self.r.flush_words(w, 1),
+            }
+        }
+    }
+
+    /// Turns the sign over, or clears it.
+    fn sign(&mut self, e: &EvalDesc, wide: bool, negate: bool) {
+        let x = self.copy_scalar(e.args[0], wide);
+        let t = self.r.alloc_x();
+        let m = &mut self.r.asm;
+        m.rr(Enc(0x66, 1, 0x76), false, t, t); // all ones
+        m.rr(Enc(0x66, 1, 0x73), false, 3, t); // psrldq: keep the low lane
+        m.put(if wide { 8 } else { 12 }, 1);
+        let digit = if negate { 6 } else { 2 }; // psll, psrl
+        m.rr(
+            Enc(0x66, 1, if wide { 0x73 } else { 0x72 }),
+            false,
+            digit,
+            t,
+        );
+        m.put(
+            if !negate {
+                1
+            } else if wide {
+                63
+            } else {
+                31
+            },
+            1,
+        );
+        m.rr(Enc(0, 1, if negate { 0x57 } else { 0x54 }), false, x, t);
+        self.r.set_d(e.d, x);
+    }
+
+    /// ROUNDSD, ROUNDSS. Bit 3 of its immediate suppresses Inexact.
+    fn round(&mut self, e: &EvalDesc, wide: bool) -> bool {
+        let mode = match Round::from_bits(e.inst.aux) {
+            Round::TieEven | Round::Current => 0,
+            Round::NegInf => 1,
+            Round::PosInf => 2,
+            Round::Zero => 3,
+            Round::TieAway | Round::Odd => return false,
+        };
+        let quiet = if e.inst.aux & Round::EXACT != 0 { 0 } else { 8 };
+        let a = self.r.get_d(e.args[0]);
+        let x = self.zeroed();
+        self.r.asm.rr(Enc(0x66, 3, 0x0a | wide as u8), false, x, a);
+        self.r.asm.put(mode | quiet, 1);
+        self.r.set_d(e.d, x);
+        true
+    }
+
+    fn from_int(&mut self, e: &EvalDesc, wide: bool) -> bool {
+        let (signed, long) = (e.inst.aux & Round::SIGNED != 0, e.tys[0] == Type::I64);
+        let nearest = matches!(
+            Round::from_bits(e.inst.aux),
+            Round::TieEven | Round::Current
+        );
+        if e.inst.imm != 0 || !nearest || long && !signed {
+            return false;
+        }
+        let mut a = self.r.get(e.args[0]);
+        if !signed {
+            let t = self.r.alloc();
+            self.r.asm.mov32(t, a);
+            a = t;
+        }
+        let x = self.zeroed();
+        self.r.asm.rr(scalar(wide, 0x2a), long || !signed, x, a);
+        self.r.set_d(e.d, x);
+        true
+    }
+
+    /// Towards zero and signed: CVTTSD2SI gives the least integer for whatever does not fit.
+    fn to_int(&mut self, i: u32, e: &EvalDesc) -> bool {
+        let zero = Round::from_bits(e.inst.aux) == Round::Zero;
+        if e.inst.imm != 0 || !zero || e.inst.aux & Round::SIGNED == 0 {
+            return false;
+        }
+        let (from, long) = (e.tys[0] == Type::F64, e.inst.ty == Type::I64);
+        let a = self.r.get_d(e.args[0]);
+        let d = self.r.alloc();
+        self.flush_operands(e);
+        self.r.asm.rr(scalar(from, 0x2c), long, d, a);
+        self.r.asm.alu_imm(alu::CMP, long, d, 1);
+        let jump = self.r.asm.jcc(cc::O);
+        self.cold.push(Cold::Redo {
+            jump,
+            op: i,
+            result: Home::Gpr(d, e.d),
+            resume: self.r.asm.pos() as u32,
+        });
+        self.r.set(e.d, d);
+        true
+    }
+
+    /// FCMP, FCMPE: now for the exceptions, and as a lazy triple for whoever asks.
+    fn compare(&mut self, e: &EvalDesc) {
+        let wide = e.tys[0] == Type::F64;
+        let (a, b) = (self.r.get_d(e.args[0]), self.r.get_d(e.args[1]));
+        let op = if e.inst.aux == 0 { 0x2e } else { 0x2f };
+        self.r
+            .asm
+            .rr(Enc(if wide { 0x66 } else { 0 }, 1, op), false, a, b);
+        let kind = if wide {
+            FlagsKind::Fcmp64
+        } else {
+            FlagsKind::Fcmp32
+        };
+        self.kind(e.d, kind, None);
+        self.r.alias_d(e.d + 1, a);
+        self.r.alias_d(e.d + 2, b);
+    }
+}
