@@ -1,14 +1,12 @@
-//! What running costs, in steady state, by kind of work and by tier; and what cold code costs. Every guest is a few instructions whose
+//! What running costs, in steady state, by kind of work and by what executes it; and what cold code costs. Every guest is a few instructions whose
 //! loop count is in X0; the time is per round of that loop (or per instruction where the name says so).
 
 mod guest;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use guest::Small;
-use metaphrase_runtime::engine::JitMode;
+use guest::{Small, Tier};
 
 const ROUNDS: u64 = 10_000;
-const TIERS: [(&str, JitMode); 2] = [("tier0", JitMode::Off), ("tier1", JitMode::Sync)];
 
 const SVC_0: u32 = 0xd400_0001;
 const SVC_1: u32 = 0xd400_0021;
@@ -24,15 +22,15 @@ fn looped(body: &[u32]) -> Vec<u32> {
     words
 }
 
-/// A loop of `body`, X0 times, in both tiers; `x`: the registers after X0.
+/// A loop of `body`, X0 times, in each tier; `x`: the registers after X0.
 fn measure(c: &mut Criterion, name: &str, body: &[u32], x: &[u64]) {
     let mut g = c.benchmark_group(name);
     g.throughput(Throughput::Elements(ROUNDS));
     let registers: Vec<u64> = [ROUNDS].into_iter().chain(x.iter().copied()).collect();
-    for (tier, jit) in TIERS {
-        let mut small = Small::new(looped(body), jit);
+    for (name, tier) in Tier::ALL {
+        let mut small = Small::new(looped(body), tier);
         small.run(&registers);
-        g.bench_function(tier, |b| b.iter(|| small.run(&registers)));
+        g.bench_function(name, |b| b.iter(|| small.run(&registers)));
     }
     g.finish();
 }
@@ -94,12 +92,12 @@ fn indirect(c: &mut Criterion) {
     }
     let mut g = c.benchmark_group("indirect branch");
     g.throughput(Throughput::Elements(ROUNDS));
-    for (tier, jit) in TIERS {
-        let mut small = Small::new(words.clone(), jit);
+    for (name, tier) in Tier::ALL {
+        let mut small = Small::new(words.clone(), tier);
         let table: Vec<u64> = (0..TARGETS).map(|t| small.address(3 + 3 * t)).collect();
         let registers = [ROUNDS, table.as_ptr() as u64];
         small.run(&registers);
-        g.bench_function(tier, |b| b.iter(|| small.run(&registers)));
+        g.bench_function(name, |b| b.iter(|| small.run(&registers)));
     }
     g.finish();
 }
@@ -121,12 +119,12 @@ fn copy(c: &mut Criterion) {
     let mut to = vec![0u8; BYTES];
     let mut g = c.benchmark_group("memory copy");
     g.throughput(Throughput::Bytes(BYTES as u64));
-    for (tier, jit) in TIERS {
-        for (name, words) in [("pairs", &pairs[..]), ("vectors", &vectors[..])] {
-            let mut small = Small::new(words.to_vec(), jit);
+    for (name, tier) in Tier::ALL {
+        for (how, words) in [("pairs", &pairs[..]), ("vectors", &vectors[..])] {
+            let mut small = Small::new(words.to_vec(), tier);
             let registers = [BYTES as u64, from.as_ptr() as u64, to.as_mut_ptr() as u64];
             small.run(&registers);
-            g.bench_function(BenchmarkId::new(name, tier), |b| {
+            g.bench_function(BenchmarkId::new(how, name), |b| {
                 b.iter(|| small.run(&registers))
             });
         }
@@ -148,10 +146,10 @@ fn cold(c: &mut Criterion) {
     g.sample_size(20);
     g.throughput(Throughput::Elements(words.len() as u64));
     g.bench_function("start", |b| {
-        b.iter(|| Small::new(vec![SVC_1], JitMode::Off).run(&[]))
+        b.iter(|| Small::new(vec![SVC_1], Tier::Interpreter).run(&[]))
     });
     g.bench_function("start and 10000 instructions", |b| {
-        b.iter(|| Small::new(words.clone(), JitMode::Off).run(&[]))
+        b.iter(|| Small::new(words.clone(), Tier::Interpreter).run(&[]))
     });
     g.finish();
 }

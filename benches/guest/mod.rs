@@ -137,6 +137,35 @@ impl Environment for World {
     }
 }
 
+/// What executes a small guest.
+#[derive(Clone, Copy)]
+pub enum Tier {
+    /// The bytecode interpreter.
+    Interpreter,
+    /// Templates, as soon as the engine makes them.
+    Baseline,
+    /// Cranelift, on the guest's own thread.
+    Region,
+}
+
+impl Tier {
+    /// All, with names.
+    pub const ALL: [(&'static str, Tier); 3] = [
+        ("interpreter", Tier::Interpreter),
+        ("baseline", Tier::Baseline),
+        ("region", Tier::Region),
+    ];
+
+    fn settings(self) -> (JitMode, u32) {
+        match self {
+            Tier::Interpreter => (JitMode::Off, 0),
+            // More executions than any bench makes.
+            Tier::Baseline => (JitMode::Sync, 1 << 30),
+            Tier::Region => (JitMode::Sync, 20),
+        }
+    }
+}
+
 /// A small guest in an engine of its own.
 pub struct Small {
     engine: Engine,
@@ -146,15 +175,16 @@ pub struct Small {
 
 impl Small {
     /// `words` must end in SVC #1. They are executed in place, so addresses in them are host addresses.
-    pub fn new(words: Vec<u32>, jit: JitMode) -> Small {
+    pub fn new(words: Vec<u32>, tier: Tier) -> Small {
         metaphrase_runtime::signal::install(|signal, _, _| {
             eprintln!("host signal {signal}");
             std::process::abort();
         })
         .expect("signal handlers");
+        let (jit, threshold) = tier.settings();
         let config = EngineConfig {
             jit,
-            threshold: 20,
+            threshold,
             ..EngineConfig::default()
         };
         let words: &'static [u32] = words.leak();

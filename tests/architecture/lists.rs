@@ -115,6 +115,10 @@ pub const UNSAFE: &[(&str, &str)] = &[
         "runtime/src/debug/jitdump.rs",
         "a mapping that tells perf of the file",
     ),
+    (
+        "runtime/tests/baseline/harness.rs",
+        "enters the code under test",
+    ),
     ("runtime/tests/bare.rs", "loads a guest by hand"),
     (
         "runtime/tests/baseline/harness.rs",

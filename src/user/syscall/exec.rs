@@ -256,7 +256,7 @@ fn run_copy(t: &Thread, p: &Resolved, name: &[u8], env: &[CString]) -> SysResult
     }
     if matches!(e, Errno::ENOENT | Errno::EBADF) {
         // Without /proc there is no descriptor of ours: the kernel's binfmt_misc may still know us.
-        let path = c_strings(&[p.path.clone()])?;
+        let path = c_strings(std::slice::from_ref(&p.path))?;
         let argv = c_strings(&p.argv)?;
         let av = pointers(&argv);
         e = call_exec(
