@@ -1,6 +1,7 @@
 //! Code memory: one arena for all translated code, never writable and executable at the same address.
 //!
-//! The arena is a memfd mapped twice: once readable and executable where code runs, once writable where code is copied to. Behind
+//! The arena is shared anonymous memory mapped twice: once readable and executable where code runs, once writable where code is copied to.
+//! (Not a memfd: Linux perf takes names from its map only for memory without a file, and there is no descriptor to keep from the guest.) Behind
 //! the executable view, near enough for rel32, lie the chain slots (plain data, private to the process). Arena and slots are cut
 //! into as many *segments*; segments are filled in turn and evicted oldest first, so the code thrown away is the code
 //! compiled longest ago, never everything at once.
@@ -8,14 +9,13 @@
 //! A table with one word for each 64-byte line of code names the unit that covers it; the host fault handler reads it, so it is
 //! written before code becomes reachable and cleared only after no CPU can be in it.
 //!
-//! After `fork` parent and child share the memfd. The child may run what is there but must not write ([`CodeMemory::set_foreign`]), the
+//! After `fork` parent and child share that memory. The child may run what is there but must not write ([`CodeMemory::set_foreign`]), the
 //! parent may add but not overwrite ([`CodeMemory::set_shared`]); who wants to do more first gets a copy at the same addresses.
 //! So a child that only executes another program pays nothing.
 
 use super::unit::Unit1;
 use metaphrase_backend::abi::ChainSlot;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
@@ -54,9 +54,9 @@ pub struct CodeMemory {
     /// Bytes used in each segment.
     used: Vec<usize>,
     stubs_used: usize,
-    /// A child may still run what is in the memfd.
+    /// A child may still run what is in this memory.
     shared: bool,
-    /// The memfd is the parent's.
+    /// The memory is the parent's.
     foreign: bool,
 }
 
@@ -78,34 +78,46 @@ pub fn unit_at(pc: u64) -> Option<&'static Unit1> {
     unsafe { (*lines.add(off / LINE)).load(Ordering::Acquire).as_ref() }
 }
 
-fn map(len: usize, prot: i32, flags: i32, fd: i32, at: u64) -> io::Result<u64> {
+fn map(len: usize, prot: i32, flags: i32, at: u64) -> io::Result<u64> {
     let fixed = if at != 0 { libc::MAP_FIXED } else { 0 };
     // SAFETY: a fresh mapping, or one over a range that this module reserved.
-    let p = unsafe { libc::mmap(at as *mut _, len, prot, flags | fixed, fd, 0) };
+    let p = unsafe { libc::mmap(at as *mut _, len, prot, flags | fixed, -1, 0) };
     if p == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }
     Ok(p as u64)
 }
 
-/// A memory file to be mapped twice. Closed as soon as it is: a guest that closes every descriptor cannot hurt us.
-fn memfd(size: usize) -> io::Result<OwnedFd> {
-    // SAFETY: plain system calls; the descriptor is owned from here on.
-    unsafe {
-        let fd = libc::memfd_create(c"metaphrase-code".as_ptr(), libc::MFD_CLOEXEC);
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
+/// Maps the shared memory at `from` a second time, executable, over `[at, at + len)`. `live`: other threads may be running there, so it
+/// happens in one step; otherwise in the order in which perf sees it (mprotect tells perf, a move does not).
+fn map_again(from: u64, len: usize, at: u64, live: bool) -> io::Result<()> {
+    let move_to = |from: u64, old: usize, flags: i32, to: u64| {
+        let flags = libc::MREMAP_MAYMOVE | flags;
+        // SAFETY: ranges of this module's own. An old size of 0 makes another mapping of shared memory (mremap(2)).
+        let p = unsafe { libc::mremap(from as *mut _, old, len, flags, to as *mut libc::c_void) };
+        match p == libc::MAP_FAILED {
+            true => Err(io::Error::last_os_error()),
+            false => Ok(p as u64),
         }
-        let fd = OwnedFd::from_raw_fd(fd);
-        if libc::ftruncate(fd.as_raw_fd(), size as i64) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(fd)
+    };
+    let fixed = libc::MREMAP_FIXED;
+    let second = match live {
+        true => move_to(from, 0, 0, 0)?,
+        false => move_to(from, 0, fixed, at)?,
+    };
+    // SAFETY: the mapping made just now; it inherited the first one's protection.
+    if unsafe { libc::mprotect(second as *mut _, len, RX) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    match live {
+        true => move_to(second, len, fixed, at).map(|_| ()),
+        false => Ok(()),
     }
 }
 
 const RW: i32 = libc::PROT_READ | libc::PROT_WRITE;
 const RX: i32 = libc::PROT_READ | libc::PROT_EXEC;
+const SHARED: i32 = libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
 const ANON: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
 
 impl CodeMemory {
@@ -121,11 +133,10 @@ impl CodeMemory {
             return Err(io::Error::other("stubs too large"));
         }
         let code = size + STUBS;
-        let fd = memfd(code)?;
-        let exec = map(code + slots_len, libc::PROT_NONE, ANON, -1, 0)?;
-        map(code, RX, libc::MAP_SHARED, fd.as_raw_fd(), exec)?;
-        let slots = map(slots_len, RW, ANON, -1, exec + code as u64)?;
-        let write = map(code, RW, libc::MAP_SHARED, fd.as_raw_fd(), 0)?;
+        let exec = map(code + slots_len, libc::PROT_NONE, ANON, 0)?;
+        let write = map(code, RW, SHARED, 0)?;
+        map_again(write, code, exec, false)?;
+        let slots = map(slots_len, RW, ANON, exec + code as u64)?;
         // SAFETY: the stub area of the fresh writable view.
         unsafe {
             ptr::copy_nonoverlapping(
@@ -134,7 +145,7 @@ impl CodeMemory {
                 stubs.len(),
             )
         };
-        let lines = map(size / LINE * 8, RW, ANON, -1, 0)?;
+        let lines = map(size / LINE * 8, RW, ANON, 0)?;
         LINES.store(lines as *mut _, Ordering::Release);
         EXEC.store(exec, Ordering::Release);
         SIZE.store(size, Ordering::Release);
@@ -263,11 +274,10 @@ impl CodeMemory {
         }
     }
 
-    /// Replaces the memfd by a copy of what is in use, at the same addresses.
+    /// Replaces the memory by a copy of what is in use, at the same addresses.
     fn unshare(&mut self) -> io::Result<()> {
         let code = self.size + STUBS;
-        let fd = memfd(code)?;
-        let copy = map(code, RW, libc::MAP_SHARED, fd.as_raw_fd(), 0)?;
+        let copy = map(code, RW, SHARED, 0)?;
         let used = self
             .used
             .iter()
@@ -287,7 +297,7 @@ impl CodeMemory {
         // SAFETY: the old writable view is ours alone.
         unsafe { libc::munmap(self.write as *mut _, code) };
         self.write = copy;
-        map(code, RX, libc::MAP_SHARED, fd.as_raw_fd(), self.exec)?;
+        map_again(copy, code, self.exec, true)?;
         self.shared = false;
         self.foreign = false;
         Ok(())
