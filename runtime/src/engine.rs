@@ -184,6 +184,8 @@ impl Engine {
             builder: Builder::default(),
             baseline: Baseline::new(PC_OFFSET, TEMPS_OFFSET),
         };
+        scratch.baseline.count = self.config.collect.stats;
+        scratch.baseline.map = self.config.collect.code;
         let mut force = false;
         let mut from = From::Nothing;
         loop {
@@ -314,7 +316,10 @@ impl Engine {
             return false;
         }
         if self.config.baseline() {
-            if self.tier1.promote_baseline(base, b, &cpu.shared) {
+            cpu.phase(Phase::Compile);
+            let done = self.tier1.promote_baseline(base, b, &cpu.shared);
+            cpu.phase(Phase::Dispatch);
+            if done {
                 return false;
             }
         } else {
@@ -348,7 +353,7 @@ impl Engine {
     }
 
     /// Has the optimizing compiler look at a block.
-    fn queue(&self, cpu: &Vcpu, b: &Block0) {
+    fn queue(&self, cpu: &mut Vcpu, b: &Block0) {
         if b.queued.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -365,8 +370,10 @@ impl Engine {
                     *w = self.tier1.worker();
                 }
                 if let Some(w) = w.as_mut() {
+                    cpu.phase(Phase::Compile);
                     self.tier1
                         .promote(w, key, Instant::now(), Some(&cpu.shared));
+                    cpu.phase(Phase::Dispatch);
                 }
             }
         }

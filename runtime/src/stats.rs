@@ -97,32 +97,35 @@ counters! {
     Tier0Executed       "tier0.insns_executed"       Count "Guest instructions in the blocks executed in tier 0";
 
     BaselineBlocks      "baseline.blocks"            Count "Blocks given baseline code";
+    BaselineInsns       "baseline.guest_insns"       Count "Guest instructions in them";
     BaselineBytes       "baseline.bytes"             Bytes "Baseline host code";
-    Tier1Runs           "tier1.runs"                 Count "Times the dispatcher entered translated code";
+    BaselineExecutions  "baseline.executions"        Count "Times baseline code was entered, from anywhere (with --stats)";
+    BaselineExecuted    "baseline.insns_executed"    Count "Guest instructions in the blocks executed there (with --stats)";
+    Tier1Runs           "tier1.runs"                 Count "Times the dispatcher entered native code, baseline or regions";
     Tier1Entries        "tier1.region_entries"       Count "Times a region was entered, from anywhere (with --stats)";
 
     BlockHits           "lookup.block_cache_hits"    Count "Dispatcher look-ups answered by the CPU's block cache";
     BlockMisses         "lookup.block_cache_misses"  Count "Dispatcher look-ups that went to the shared table";
     TableHits           "lookup.table_hits"          Count "Those of them that found a translation there";
-    JumpHits            "lookup.jump_cache_hits"     Count "Indirect branches in translated code answered inline (with --stats)";
-    JumpMisses          "lookup.jump_cache_misses"   Count "Indirect branches in translated code that went to the dispatcher";
+    JumpHits            "lookup.jump_cache_hits"     Count "Indirect branches in native code answered inline (with --stats)";
+    JumpMisses          "lookup.jump_cache_misses"   Count "Indirect branches in native code that went to the dispatcher";
     Tier0Indirect       "lookup.tier0_indirect"      Count "Indirect branches in tier 0; all go to the dispatcher";
     CacheFlushes        "lookup.cpu_cache_flushes"   Count "Times a CPU forgot its block and jump caches";
 
     LinksBlock          "chain.block_links"          Count "Links made from a tier-0 block to another";
-    LinksSlot           "chain.region_links"         Count "Chain slots linked from one region to another";
+    LinksSlot           "chain.region_links"         Count "Chain slots of native code linked to their targets";
     LinksJump           "chain.jump_cache_fills"     Count "Jump-cache entries written";
     BrokenEviction      "chain.broken_by_eviction"   Count "Links undone because a region was evicted";
     BrokenInvalidation  "chain.broken_by_invalidation" Count "Links undone because guest code changed or went away";
     BrokenRebuild       "chain.broken_by_rebuild"    Count "Links undone because a region was replaced by one with more entries";
 
     LeftUnlinkedBlock   "exit.unlinked_block"        Count "Tier 0 left at a direct exit without a link";
-    LeftUnlinkedSlot    "exit.unlinked_slot"         Count "Translated code left at a direct exit without a link";
+    LeftUnlinkedSlot    "exit.unlinked_slot"         Count "Native code left at a direct exit without a link";
     LeftAttention       "exit.attention"             Count "Tier 0 left because a block was hot, dead or compiled";
     LeftStop            "exit.stop"                  Count "Left because another thread or a signal asked for it";
     LeftTrap            "exit.trap"                  Count "Left at a system call, breakpoint, undefined instruction or barrier";
     LeftFault           "exit.fault"                 Count "Left tier 0 at a memory access that failed";
-    LeftRetry           "exit.retry"                 Count "Left translated code at a memory access that failed; repeated in tier 0";
+    LeftRetry           "exit.retry"                 Count "Left native code at a memory access that failed; repeated in tier 0";
     LeftHot             "exit.hot"                   Count "Left baseline code that had run often enough for the optimizing compiler";
     LeftAlign           "exit.align"                 Count "Left at a misaligned access that demands alignment";
 
@@ -157,8 +160,9 @@ counters! {
     TimeTranslate       "time.translate_ns"          Ticks "CPUs decoding and translating for tier 0";
     TimeBytecode        "time.bytecode_ns"           Ticks "CPUs making bytecode";
     TimeTier0           "time.tier0_ns"              Ticks "CPUs executing tier 0";
-    TimeTier1           "time.tier1_ns"              Ticks "CPUs executing translated code";
-    TimeCompile         "time.compile_ns"            Ticks "CPUs compiling on their own thread (sync mode; the stages are counted too)";
+    TimeBaseline        "time.baseline_ns"           Ticks "CPUs executing baseline code (time in native code, divided by samples)";
+    TimeTier1           "time.tier1_ns"              Ticks "CPUs executing regions (the rest of it)";
+    TimeCompile         "time.compile_ns"            Ticks "CPUs compiling on their own thread (baseline; in sync mode regions too, whose stages are counted as well)";
     TimeSyscall         "time.syscall_ns"            Ticks "CPUs in system calls, blocked time included";
     TimeException       "time.exception_ns"          Ticks "CPUs delivering other exceptions and signals";
 

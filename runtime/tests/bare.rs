@@ -202,11 +202,11 @@ fn agree(s: &Stats, calls: u64, racing: bool) {
     } else {
         assert!(sum(&ended) + s.cache.queued <= s.get(Queued));
     }
-    assert_eq!(
-        s.get(TimeTier1) != 0,
-        s.get(Tier1Entries) != 0,
-        "both only when asked for"
+    let (time, entered) = (
+        sum(&[TimeTier1, TimeBaseline]),
+        sum(&[Tier1Entries, BaselineExecutions]),
     );
+    assert_eq!(time != 0, entered != 0, "both only when asked for");
 }
 
 fn agree_in_detail(s: &Stats, wall: u64) {
@@ -231,10 +231,10 @@ fn agree_in_detail(s: &Stats, wall: u64) {
         s.get(CompileDistinct) <= s.get(Tier0Distinct) && s.get(Tier0Distinct) <= s.get(Tier0Insns)
     );
     // The stop flag was never set, so whoever goes in is counted; what is left over came through chain slots.
-    // (Baseline code is entered too, but only regions are counted.)
-    if s.get(BaselineBlocks) == 0 {
-        assert!(s.get(Tier1Entries) >= s.get(Tier1Runs) + s.get(JumpHits));
-    }
+    // Baseline code that has become hot leaves at once and is not counted.
+    let entered = s.get(Tier1Entries) + s.get(BaselineExecutions) + s.get(LeftHot);
+    assert!(entered >= s.get(Tier1Runs) + s.get(JumpHits));
+    assert_eq!(s.get(BaselineExecutions) != 0, s.get(BaselineBlocks) != 0);
     let ended = s.regions.iter().filter(|r| r.ended.is_some()).count() as u64;
     assert_eq!(
         ended,

@@ -76,7 +76,7 @@ fn say(path: &Path, r: std::io::Result<()>) {
 }
 
 fn name_all(s: &mut Stats, symbols: &mut Symbols) {
-    for r in &mut s.regions {
+    for r in s.regions.iter_mut().chain(&mut s.baseline) {
         r.symbol = symbols.name(r.pc);
     }
     for b in &mut s.blocks {

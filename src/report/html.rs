@@ -10,9 +10,9 @@ const TOP: usize = 100;
 
 const STYLE: &str = "
 :root{color-scheme:light dark;--bg:#fcfcfb;--fg:#1d2126;--dim:#646c76;--line:#dfe2e6;--card:#fff;
---c0:#8b95a3;--c1:#d9902f;--c2:#e6bd4a;--c3:#4f8fd9;--c4:#2f9e77;--c5:#c2559d;--c6:#7a6fd0;--c7:#cf5148}
+--c0:#8b95a3;--c1:#d9902f;--c2:#e6bd4a;--c3:#4f8fd9;--c4:#2f9e77;--c5:#c2559d;--c6:#7a6fd0;--c7:#cf5148;--c8:#84b544}
 @media(prefers-color-scheme:dark){:root{--bg:#14171b;--fg:#e4e7eb;--dim:#99a2ad;--line:#2d333b;--card:#1b1f25;
---c0:#77818f;--c1:#d08a35;--c2:#c9a64a;--c3:#5f9de0;--c4:#3fae86;--c5:#cb69aa;--c6:#8d83dc;--c7:#d9675e}}
+--c0:#77818f;--c1:#d08a35;--c2:#c9a64a;--c3:#5f9de0;--c4:#3fae86;--c5:#cb69aa;--c6:#8d83dc;--c7:#d9675e;--c8:#8fbb55}}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:1080px;padding:24px 16px 64px;background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif}
 h1{font-size:24px;margin:0 0 2px}h2{font-size:18px;margin:0 0 8px}
@@ -26,10 +26,10 @@ th{font-weight:600;color:var(--dim);text-align:left;border-bottom:1px solid var(
 td,th{padding:3px 14px 3px 0;vertical-align:top}td{border-bottom:1px solid color-mix(in srgb,var(--line) 55%,transparent)}
 .r{text-align:right;white-space:nowrap}td:first-child{white-space:nowrap}.sym{overflow-wrap:anywhere;min-width:16ch}
 svg{display:block;width:100%;height:auto;margin:0 0 8px;border-radius:3px}svg text{fill:var(--dim);font:12px system-ui,sans-serif}.axis{stroke:var(--line)}
-.s0{fill:var(--c0)}.s1{fill:var(--c1)}.s2{fill:var(--c2)}.s3{fill:var(--c3)}.s4{fill:var(--c4)}.s5{fill:var(--c5)}.s6{fill:var(--c6)}.s7{fill:var(--c7)}
+.s0{fill:var(--c0)}.s1{fill:var(--c1)}.s2{fill:var(--c2)}.s3{fill:var(--c3)}.s4{fill:var(--c4)}.s5{fill:var(--c5)}.s6{fill:var(--c6)}.s7{fill:var(--c7)}.s8{fill:var(--c8)}
 .l3{stroke:var(--c3)}.l1{stroke:var(--c1)}.l4{stroke:var(--c4)}.l3,.l1,.l4{fill:none;stroke-width:2}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:2px 18px;padding:0;margin:0 0 14px;font-size:14px}.legend i{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:6px}
-.b0{background:var(--c0)}.b1{background:var(--c1)}.b2{background:var(--c2)}.b3{background:var(--c3)}.b4{background:var(--c4)}.b5{background:var(--c5)}.b6{background:var(--c6)}.b7{background:var(--c7)}
+.b0{background:var(--c0)}.b1{background:var(--c1)}.b2{background:var(--c2)}.b3{background:var(--c3)}.b4{background:var(--c4)}.b5{background:var(--c5)}.b6{background:var(--c6)}.b7{background:var(--c7)}.b8{background:var(--c8)}
 .more{color:var(--dim);font-size:14px}
 @media print{section{break-inside:avoid}}
 ";
@@ -113,6 +113,7 @@ fn phases(out: &mut String, timeline: &Timeline) {
     }
     let shown = [
         Phase::Tier1,
+        Phase::Baseline,
         Phase::Tier0,
         Phase::Dispatch,
         Phase::Translate,

@@ -106,6 +106,11 @@ impl Baseline {
             offset_of!(JumpEntry, pc) as i32,
         );
         let miss = m.jcc8(cc::NE);
+        if self.count {
+            // inc qword [rdi + jump_hits]
+            let hits = offset_of!(FrameHeader, jump_hits) as i32;
+            m.rm(Enc(0, 0, 0xff), true, 0, RDI, hits);
+        }
         m.zero(RDI);
         m.rm(
             Enc(0, 0, 0xff),

@@ -23,7 +23,8 @@ mod simd;
 mod vector;
 
 use crate::abi::{
-    Builtin, EXIT_FAULT, EXIT_HOT, EXIT_STOP, FrameHeader, HEADER_SIZE, MODE_FP, STATE_BIAS,
+    Builtin, ChainSlot, EXIT_FAULT, EXIT_HOT, EXIT_STOP, FrameHeader, HEADER_SIZE, MODE_FP,
+    STATE_BIAS,
 };
 use crate::bytecode::{BOp, Bytecode, Op0};
 use crate::emit::{CompiledUnit, FaultSite, Reloc};
@@ -112,6 +113,9 @@ pub struct Baseline {
     evals: u32,
     /// Fill in the pc map, for listings.
     pub map: bool,
+    /// Count executions in the counter slot's `guest_pc` and jump-cache hits in the header, and name the count in the header, as
+    /// [`crate::emit::CompileOpts::count`].
+    pub count: bool,
 }
 
 impl Baseline {
@@ -145,6 +149,7 @@ impl Baseline {
             ranges: Vec::new(),
             evals: 0,
             map: false,
+            count: false,
         }
     }
 
@@ -240,6 +245,23 @@ impl Baseline {
             pc,
             code: EXIT_STOP,
         });
+        if self.count {
+            self.count_entry(counter);
+        }
+    }
+
+    fn count_entry(&mut self, counter: u32) {
+        // inc qword [rip + count]; lea rax, [rip + count]. The count is the slot's second word, the field the instruction's end.
+        const TAIL: i64 = 4 - offset_of!(ChainSlot, guest_pc) as i64;
+        for opcode in [0x05_ff_48, 0x05_8d_48] {
+            let a = &mut self.r.asm;
+            a.put(opcode, 3);
+            a.put(0, 4);
+            let field = a.pos() as u32 - 4;
+            self.reloc(field, counter, TAIL);
+        }
+        let region = offset_of!(FrameHeader, region) as i32;
+        self.r.asm.rm(Enc(0, 0, 0x89), true, RAX, RDI, region);
     }
 
     /// The 32-bit field at `field`, `tail` bytes before the end of its instruction, refers to slot number `slot`.

@@ -175,7 +175,8 @@ impl Tables {
             id,
             tier: u.tier,
             bytes: u.len as u64,
-            links,
+            // The slot with baseline code's counter is none.
+            links: links.saturating_sub((u.tier == Tier::Baseline) as u64),
         };
         self.retired_units.push((epoch, u));
         Some(dropped)

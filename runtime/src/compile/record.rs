@@ -72,22 +72,59 @@ impl Tier1 {
             ..RegionRecord::default()
         };
         // Code compiled with `count` keeps its entries in slot 0.
-        let counter = match counted {
-            true => u.slots.0 + offset_of!(ChainSlot, guest_pc),
-            false => 0,
+        d.published(self.region(u, c, record, counted.then_some(0)));
+    }
+
+    /// A block's baseline code is about to be published. The caller holds the tables' lock.
+    pub(super) fn record_baseline(&self, u: &Unit1, c: &CompiledUnit, begun: Option<Instant>) {
+        self.stats.add(Counter::BaselineBlocks, 1);
+        self.stats.add(Counter::BaselineInsns, u.guest_insns as u64);
+        self.stats.add(Counter::BaselineBytes, u.len as u64);
+        let (Some(begun), Some(mut d)) = (begun, self.stats.detail()) else {
+            return;
         };
-        let code = self.stats.collect.code.then(|| c.code.as_slice().into());
-        let pcs = match self.stats.collect.code {
-            true => c.pcmap.ranges.clone(),
-            false => Vec::new(),
+        let record = RegionRecord {
+            id: u.id,
+            tier: Tier::Baseline,
+            pc: u.entries.first().map_or(0, |e| e.0),
+            entries: u.entries.iter().map(|e| e.0).collect(),
+            ranges: u.ranges.clone(),
+            guest_insns: u.guest_insns,
+            host: u.exec,
+            host_bytes: u.len as u64,
+            eval_sites: c.evals,
+            fault_sites: c.faults.len() as u32,
+            compile_ns: begun.elapsed().as_nanos() as u64,
+            published_ns: self.stats.now_ns(),
+            ..RegionRecord::default()
         };
-        d.published(stats::Region {
+        let count = c.counter.filter(|_| self.stats.collect.stats);
+        d.published(self.region(u, c, record, count));
+    }
+
+    /// A record with what only this process can use. `count`: the slot that counts entries.
+    fn region(
+        &self,
+        u: &Unit1,
+        c: &CompiledUnit,
+        record: RegionRecord,
+        count: Option<u32>,
+    ) -> stats::Region {
+        let at = |slot: u32| {
+            u.slots.0 + slot as usize * size_of::<ChainSlot>() + offset_of!(ChainSlot, guest_pc)
+        };
+        let keep = self.stats.collect.code;
+        stats::Region {
             record,
-            counter,
-            code,
-            pcs,
+            counter: count.map_or(0, at),
+            code: keep.then(|| c.code.as_slice().into()),
+            pcs: if keep {
+                c.pcmap.ranges.clone()
+            } else {
+                Vec::new()
+            },
             monotonic_ns: stats::monotonic_ns(),
-        });
+        }
     }
 
     /// Regions were dropped.
@@ -100,10 +137,8 @@ impl Tier1 {
         let now = self.stats.now_ns();
         for g in gone {
             self.stats.add(links, g.links);
-            if g.tier == Tier::Baseline {
-                continue;
-            }
             match why {
+                _ if g.tier == Tier::Baseline => {}
                 EndReason::Evicted => {
                     self.stats.add(Counter::EvictedRegions, 1);
                     self.stats.add(Counter::EvictedBytes, g.bytes);

@@ -466,6 +466,7 @@ impl Tier1 {
         if !self.ready() {
             return false;
         }
+        let begun = self.stats.collect.records().then(Instant::now);
         let Some(c) = base.compile(&b.code, b.pc, b.mode) else {
             return false;
         };
@@ -487,8 +488,7 @@ impl Tier1 {
             return !b.dead.load(Ordering::SeqCst);
         }
         self.name_lines(&unit);
-        self.stats.add(Counter::BaselineBlocks, 1);
-        self.stats.add(Counter::BaselineBytes, unit.len as u64);
+        self.record_baseline(&unit, &c, begun);
         t.insert_unit(unit, counter, self.unlinked());
         true
     }

@@ -19,11 +19,13 @@ pub enum Phase {
     Compile,
     Syscall,
     Exception,
+    /// Never entered: part of `Tier1`, which the clock cannot tell apart but samples can.
+    Baseline,
 }
 
 impl Phase {
     /// Every phase, in order.
-    pub const ALL: [Phase; 8] = [
+    pub const ALL: [Phase; 9] = [
         Phase::Dispatch,
         Phase::Translate,
         Phase::Bytecode,
@@ -32,7 +34,16 @@ impl Phase {
         Phase::Compile,
         Phase::Syscall,
         Phase::Exception,
+        Phase::Baseline,
     ];
+
+    /// From its number.
+    pub(super) fn of(n: u8) -> Phase {
+        Phase::ALL
+            .get(n as usize)
+            .copied()
+            .unwrap_or(Phase::Dispatch)
+    }
 
     /// Where its time is counted.
     pub const fn counter(self) -> Counter {
@@ -45,6 +56,7 @@ impl Phase {
             Phase::Compile => Counter::TimeCompile,
             Phase::Syscall => Counter::TimeSyscall,
             Phase::Exception => Counter::TimeException,
+            Phase::Baseline => Counter::TimeBaseline,
         }
     }
 
@@ -59,6 +71,7 @@ impl Phase {
             Phase::Compile => "compile",
             Phase::Syscall => "syscall",
             Phase::Exception => "exception",
+            Phase::Baseline => "baseline",
         }
     }
 }
@@ -99,7 +112,7 @@ impl Clock {
     #[inline(never)]
     fn change(&mut self, p: Phase, counts: &CpuCounts, seen: &AtomicU8) {
         let now = ticks();
-        let old = Phase::ALL[self.phase as usize & 7];
+        let old = Phase::of(self.phase);
         // A thread that moved to a core whose counter lags by a little must not count a huge difference.
         let spent = now.saturating_sub(self.last);
         counts.counters.add(old.counter(), spent);

@@ -2,6 +2,7 @@
 //! translated, and what the sampling thread saw.
 
 use super::clock::Phase;
+use crate::cache::unit::Tier;
 use crate::debug::jitdump::JitDump;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ pub enum EndReason {
 pub struct RegionRecord {
     /// Number, in order of compilation.
     pub id: u64,
+    /// Its compiler; baseline code is one block.
+    #[serde(default)]
+    pub tier: Tier,
     /// Guest address of the anchor.
     pub pc: u64,
     /// Symbol of the anchor, once somebody has looked it up.
@@ -195,8 +199,10 @@ impl Detail {
 
     /// A region was published.
     pub fn published(&mut self, r: Region) {
-        for &(start, end) in &r.record.ranges {
-            self.tier1.insert(start, end);
+        if r.record.tier == Tier::Optimized {
+            for &(start, end) in &r.record.ranges {
+                self.tier1.insert(start, end);
+            }
         }
         let i = self.regions.len();
         self.by_id.insert(r.record.id, i);
@@ -221,10 +227,10 @@ impl Detail {
     }
 
     /// A CPU was seen in the region with this counter.
-    pub(super) fn sampled(&mut self, counter: usize) {
-        if let Some(&i) = self.by_counter.get(&counter) {
-            self.regions[i].record.samples += 1;
-        }
+    pub(super) fn sampled(&mut self, counter: usize) -> Option<Tier> {
+        let r = &mut self.regions[*self.by_counter.get(&counter)?];
+        r.record.samples += 1;
+        Some(r.record.tier)
     }
 
     /// Records with their counts as of now.

@@ -4,6 +4,7 @@
 
 use super::clock::Phase;
 use super::detail::Point;
+use crate::cache::unit::Tier;
 use crate::compile::tier1::Tier1;
 use metaphrase_backend::abi::FrameHeader;
 use std::mem::offset_of;
@@ -68,12 +69,14 @@ fn tick(e: &Tier1) {
         return;
     };
     for c in cpus.iter() {
-        let phase = Phase::ALL[c.phase.load(Ordering::Relaxed) as usize & 7];
-        p.ticks[phase as usize] += 1;
+        let mut phase = Phase::of(c.phase.load(Ordering::Relaxed));
         if phase == Phase::Tier1 {
             let region = c.header_word(offset_of!(FrameHeader, region));
-            d.sampled(region as usize);
+            if d.sampled(region as usize) == Some(Tier::Baseline) {
+                phase = Phase::Baseline;
+            }
         }
+        p.ticks[phase as usize] += 1;
     }
     let width = d.width;
     d.width = d.timeline.push(p, width);

@@ -5,6 +5,7 @@ use super::clock::Phase;
 use super::detail::{RegionRecord, Timeline};
 use super::{COUNTERS, Collector, Counter, CounterUnit, CpuCounts, EVALS, KINDS, OPS};
 use crate::cache::block::Block0;
+use crate::cache::unit::Tier;
 use crate::compile::tier1::Tier1;
 use crate::engine::EngineConfig;
 use crate::vcpu::CpuShared;
@@ -48,6 +49,9 @@ pub struct Stats {
     pub cache: Cache,
     /// Every region published, also those that are gone.
     pub regions: Vec<RegionRecord>,
+    /// The hottest baseline blocks.
+    #[serde(default)]
+    pub baseline: Vec<RegionRecord>,
     /// The hottest live tier-0 blocks.
     pub blocks: Vec<BlockRecord>,
     /// What the sampling thread saw; phases in the order of `phases`.
@@ -234,15 +238,31 @@ fn take(c: &Collector, live: Live<'_>) -> Stats {
     put(Counter::Tier0Executions, live.tier0.0);
     put(Counter::Tier0Executed, live.tier0.1);
     let mut regions = Vec::new();
+    let mut baseline = Vec::new();
     let mut timeline = Timeline::default();
     if let Some(d) = c.detail() {
-        regions = d.records();
+        (baseline, regions) = d
+            .records()
+            .into_iter()
+            .partition(|r| r.tier == Tier::Baseline);
         put(Counter::Tier0Distinct, d.tier0.len());
         put(Counter::CompileDistinct, d.tier1.len());
         let entries = regions.iter().map(|r| r.executions).sum();
         put(Counter::Tier1Entries, entries);
+        let executed = |r: &RegionRecord| r.executions * r.guest_insns as u64;
+        put(
+            Counter::BaselineExecutions,
+            baseline.iter().map(|r| r.executions).sum(),
+        );
+        put(
+            Counter::BaselineExecuted,
+            baseline.iter().map(executed).sum(),
+        );
+        baseline.sort_by_key(|r| std::cmp::Reverse((r.samples, executed(r), r.id)));
+        baseline.truncate(BLOCKS_MAX);
         timeline = d.timeline.clone();
     }
+    split_native(&mut sum, &timeline);
     let value = |id: Counter| match id.info().unit {
         CounterUnit::Ticks => (sum[id as usize] as f64 * scale) as u64,
         _ => sum[id as usize],
@@ -268,11 +288,33 @@ fn take(c: &Collector, live: Live<'_>) -> Stats {
         evals: evals(&all),
         cache: live.cache,
         regions,
+        baseline,
         blocks: live.blocks,
         timeline,
         phases: Phase::ALL.iter().map(|p| p.name().to_string()).collect(),
         syscalls: Vec::new(),
     }
+}
+
+/// Divides the time in native code between baseline and regions as the samples say.
+fn split_native(sum: &mut [u64; COUNTERS], timeline: &Timeline) {
+    let ticks = |p: Phase| {
+        timeline
+            .points
+            .iter()
+            .map(|x| x.ticks[p as usize])
+            .sum::<u64>()
+    };
+    let (base, both) = (
+        ticks(Phase::Baseline),
+        ticks(Phase::Baseline) + ticks(Phase::Tier1),
+    );
+    let native = sum[Counter::TimeTier1 as usize];
+    let part = (native as u128 * base as u128)
+        .checked_div(both as u128)
+        .unwrap_or(0) as u64;
+    sum[Counter::TimeTier1 as usize] = native - part;
+    sum[Counter::TimeBaseline as usize] = part;
 }
 
 fn helpers(all: &[&CpuCounts]) -> BTreeMap<String, u64> {

@@ -202,6 +202,7 @@ impl Bench {
         }
         let unit = Box::new(Unit1 {
             id: 0,
+            tier: Tier::Baseline,
             mode: b.mode,
             exec: place.exec,
             len: c.code.len(),

@@ -9,12 +9,12 @@ pub(super) fn lookups(s: &Stats) -> Section {
     let mut o = Section::new(
         "lookups",
         "Chaining and look-up",
-        "Dispatcher counts are exact. Jump-cache hits and region entries are counted by the translated code itself, only with --stats; chained entries are what is left of the region entries.",
+        "Dispatcher counts are exact. Jump-cache hits and entries are counted by the native code itself, only with --stats; chained entries are what is left of all entries.",
     );
-    let entries = g(Counter::Tier1Entries);
+    let entries = g(Counter::Tier1Entries) + g(Counter::BaselineExecutions);
     let chained = entries.saturating_sub(g(Counter::Tier1Runs) + g(Counter::JumpHits));
     let mut t = Table {
-        columns: columns(&["<regions entered", "times", "share"]),
+        columns: columns(&["<native code entered", "times", "share"]),
         ..Table::default()
     };
     for (name, n) in [

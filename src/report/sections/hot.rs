@@ -67,10 +67,43 @@ pub(super) fn regions(s: &Stats, top: usize) -> Section {
     o
 }
 
+pub(super) fn baseline(s: &Stats, top: usize) -> Section {
+    let mut o = Section::new(
+        "baseline",
+        "Hottest baseline blocks",
+        "By samples, then by guest instructions executed there.",
+    );
+    let row = |r: &RegionRecord| {
+        vec![
+            address(r.pc),
+            place(&r.symbol),
+            count(r.samples),
+            count(r.executions),
+            r.guest_insns.to_string(),
+            bytes(r.host_bytes),
+            ratio(r.host_bytes, 4 * r.guest_insns as u64),
+        ]
+    };
+    o.tables.push(Table {
+        columns: columns(&[
+            "guest pc",
+            "<symbol",
+            "samples",
+            "entered",
+            "insns",
+            "code",
+            "expansion",
+        ]),
+        rows: s.baseline.iter().take(top).map(row).collect(),
+        more: s.baseline.len().saturating_sub(top),
+    });
+    o
+}
+
 pub(super) fn blocks(s: &Stats, top: usize) -> Section {
     let mut o = Section::new(
         "blocks",
-        "Hottest blocks in tier 0",
+        "Hottest blocks in the interpreter",
         "By guest instructions executed, from the heat counters; live blocks only.",
     );
     let row = |b: &BlockRecord| {

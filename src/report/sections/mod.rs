@@ -100,6 +100,7 @@ pub fn all(s: &Stats, top: usize) -> Vec<Section> {
         flow::lookups(s),
         flow::cache(s),
         hot::regions(s, top),
+        hot::baseline(s, top),
         hot::blocks(s, top),
         hot::helpers(s, top),
         hot::syscalls(s, top),

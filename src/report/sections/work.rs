@@ -10,8 +10,9 @@ pub fn phase_title(p: Phase) -> &'static str {
         Phase::Dispatch => "dispatcher",
         Phase::Translate => "decode and translate",
         Phase::Bytecode => "make bytecode",
-        Phase::Tier0 => "tier 0",
-        Phase::Tier1 => "tier 1",
+        Phase::Tier0 => "interpreter",
+        Phase::Baseline => "baseline code",
+        Phase::Tier1 => "regions",
         Phase::Compile => "compile (own thread)",
         Phase::Syscall => "system calls",
         Phase::Exception => "signals and faults",
@@ -63,38 +64,45 @@ pub(super) fn tiers(s: &Stats) -> Section {
     let mut o = Section::new(
         "tiers",
         "Tiers",
-        "Tier 0 interprets; tier 1 is compiled code. Over time: what a sample every millisecond saw, without threads in system calls.",
+        "The interpreter runs cold code, baseline code (templates) warm blocks, regions (Cranelift) hot code. Over time: what a sample every millisecond saw, without threads in system calls; samples also divide the time in native code.",
     );
     o.charts.push(Chart::Phases);
-    let (t0, t1) = (s.phase_ns(Phase::Tier0), s.phase_ns(Phase::Tier1));
-    let mut t = Table {
+    let tiers = [
+        (
+            Phase::Tier0,
+            Counter::Tier0Executions,
+            Some(Counter::Tier0Executed),
+        ),
+        (
+            Phase::Baseline,
+            Counter::BaselineExecutions,
+            Some(Counter::BaselineExecuted),
+        ),
+        (Phase::Tier1, Counter::Tier1Entries, None),
+    ];
+    let total = tiers.iter().map(|t| s.phase_ns(t.0)).sum();
+    let row = |&(phase, runs, insns): &(Phase, Counter, Option<Counter>)| {
+        let ns = s.phase_ns(phase);
+        let insns = insns.map_or_else(|| "-".into(), |c| count(s.get(c)));
+        vec![
+            phase_title(phase).into(),
+            time(ns),
+            percent(ns, total),
+            count(s.get(runs)),
+            insns,
+        ]
+    };
+    o.tables.push(Table {
         columns: columns(&[
             "<tier",
             "time",
             "share",
-            "entered by dispatcher",
-            "executions",
-            "guest instructions",
+            "entered",
+            "guest instructions executed",
         ]),
-        ..Table::default()
-    };
-    t.rows.push(vec![
-        "0: blocks".into(),
-        time(t0),
-        percent(t0, t0 + t1),
-        count(s.get(Counter::Tier0Runs)),
-        count(s.get(Counter::Tier0Executions)),
-        count(s.get(Counter::Tier0Executed)),
-    ]);
-    t.rows.push(vec![
-        "1: regions".into(),
-        time(t1),
-        percent(t1, t0 + t1),
-        count(s.get(Counter::Tier1Runs)),
-        count(s.get(Counter::Tier1Entries)),
-        "-".into(),
-    ]);
-    o.tables.push(t);
+        rows: tiers.iter().map(row).collect(),
+        more: 0,
+    });
     o
 }
 
@@ -136,15 +144,29 @@ pub(super) fn translation(s: &Stats) -> Section {
     ];
     let t1 = t1.iter().map(|&c| g(c)).sum();
     t.rows.push(row(
-        "0: bytecode",
+        "bytecode",
         Counter::Tier0Blocks,
         Counter::Tier0Insns,
         Counter::Tier0Distinct,
         Counter::Tier0Bytes,
         t0,
     ));
+    let mut baseline = row(
+        "baseline",
+        Counter::BaselineBlocks,
+        Counter::BaselineInsns,
+        Counter::BaselineInsns,
+        Counter::BaselineBytes,
+        s.phase_ns(Phase::Compile),
+    );
+    // Each block is compiled once, and in sync mode regions are compiled on the same threads.
+    baseline[4] = "-".into();
+    if s.config.jit == "sync" {
+        baseline[7] = "-".into();
+    }
+    t.rows.push(baseline);
     t.rows.push(row(
-        "1: host code",
+        "regions",
         Counter::CompileRegions,
         Counter::CompileInsns,
         Counter::CompileDistinct,
