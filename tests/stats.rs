@@ -464,3 +464,22 @@ fn explain_says_what_is_wrong() {
     assert!(text(&metaphrase(&["explain", own]).stderr).contains("not for AArch64"));
     assert!(text(&metaphrase(&["explain", "/no/such/file"]).stderr).contains("No such file"));
 }
+
+/// The counters' part of docs/statistics.md is made from THE list.
+#[test]
+fn the_page_lists_every_counter() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/statistics.md");
+    let page = std::fs::read_to_string(&path).expect("the page is in the repository");
+    const HEAD: &str = "## Counters\n\n";
+    let at = page.find(HEAD).expect("the page has a part on counters") + HEAD.len();
+    let mut table = String::from("| counter | what it counts |\n|---|---|\n");
+    for c in metaphrase_runtime::stats::Counter::ALL {
+        let i = c.info();
+        table += &format!("| `{}` | {} |\n", i.name, i.doc);
+    }
+    if std::env::var_os("METAPHRASE_BLESS").is_some() {
+        std::fs::write(&path, page[..at].to_string() + &table).expect("the page is written");
+        return;
+    }
+    assert_eq!(page[at..], table, "METAPHRASE_BLESS=1 writes it anew");
+}
