@@ -210,7 +210,7 @@ fn read_dispatch(code: &[u8], start: u32, entries: usize) -> Option<Vec<u32>> {
     while is_save(&decode(code, at)) {
         at += decode(code, at).len() as u32;
     }
-    for n in 1..entries {
+    for (n, door) in doors.iter_mut().enumerate().skip(1) {
         let cmp = decode(code, at);
         let je = decode(code, at + cmp.len() as u32);
         let is_cmp = cmp.mnemonic() == Mnemonic::Cmp
@@ -222,7 +222,7 @@ fn read_dispatch(code: &[u8], start: u32, entries: usize) -> Option<Vec<u32>> {
         if !is_cmp || je.code() != Code::Je_rel32_64 {
             return None;
         }
-        doors[n] = je.near_branch_target() as u32;
+        *door = je.near_branch_target() as u32;
         at = je.next_ip() as u32;
     }
     let jmp = decode(code, at);

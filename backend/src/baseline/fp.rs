@@ -89,8 +89,8 @@ impl Baseline {
                 self.r.set_d(e.d, x);
             }
             Op::FRint => return self.round(e, wide),
-            Op::IntToF => return self.from_int(e, wide),
-            Op::FToInt => return self.to_int(i, e),
+            Op::IntToF => return self.int_to_fp(e, wide),
+            Op::FToInt => return self.fp_to_int(i, e),
             Op::FlagsFcmp => self.compare(e),
             _ => return false,
         }
@@ -195,7 +195,7 @@ impl Baseline {
         true
     }
 
-    fn from_int(&mut self, e: &EvalDesc, wide: bool) -> bool {
+    fn int_to_fp(&mut self, e: &EvalDesc, wide: bool) -> bool {
         let (signed, long) = (e.inst.aux & Round::SIGNED != 0, e.tys[0] == Type::I64);
         let nearest = matches!(
             Round::from_bits(e.inst.aux),
@@ -217,7 +217,7 @@ impl Baseline {
     }
 
     /// Towards zero and signed: CVTTSD2SI gives the least integer for whatever does not fit.
-    fn to_int(&mut self, i: u32, e: &EvalDesc) -> bool {
+    fn fp_to_int(&mut self, i: u32, e: &EvalDesc) -> bool {
         let zero = Round::from_bits(e.inst.aux) == Round::Zero;
         if e.inst.imm != 0 || !zero || e.inst.aux & Round::SIGNED == 0 {
             return false;
