@@ -16,13 +16,15 @@ const CEILING: u64 = 1 << 11;
 const SPAN: u64 = 64;
 
 const FREE: i32 = -1;
+/// No hidden descriptor lies below this one: most questions end here.
+static LOWEST: AtomicI32 = AtomicI32::new(i32::MAX);
 static OWN: [AtomicI32; 16] = [const { AtomicI32::new(FREE) }; 16];
 
 /// Whether a guest's descriptor argument names one of ours; such a descriptor does not exist for the guest.
 pub fn is_own(fd: u64) -> bool {
     // Descriptors are `int`: the kernel ignores the upper half of the register.
     let fd = fd as i32;
-    fd >= 0 && OWN.iter().any(|o| o.load(Ordering::Relaxed) == fd)
+    fd >= LOWEST.load(Ordering::Relaxed) && OWN.iter().any(|o| o.load(Ordering::Relaxed) == fd)
 }
 
 /// `EBADF` if the argument names one of our descriptors.
@@ -53,6 +55,7 @@ pub fn own() -> Vec<RawFd> {
 pub fn hide(fd: OwnedFd) -> Result<RawFd, Errno> {
     let fd = move_high(fd);
     let raw = fd.as_raw_fd();
+    LOWEST.fetch_min(raw, Ordering::Relaxed);
     let slot = OWN.iter().find(|o| {
         o.compare_exchange(FREE, raw, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()

@@ -68,13 +68,13 @@ int main(void) {
     // many ready at once
     int many = epoll_create1(0), got = 0;
     uint64_t sum = 0;
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 600; i++) {
         struct epoll_event m = {.events = EPOLLIN, .data.u64 = 0x100000001ull * (i + 1)};
         int fd = eventfd(1, 0);
         epoll_ctl(many, EPOLL_CTL_ADD, fd, &m);
     }
-    struct epoll_event all[128];
-    got = epoll_wait(many, all, 128, 0);
+    struct epoll_event all[1000];
+    got = epoll_wait(many, all, 1000, 0);
     for (int i = 0; i < got; i++) sum += all[i].data.u64;
     SAY("many: %d %llx", got, (unsigned long long)sum);
     return 0;

@@ -101,21 +101,8 @@ pub fn fanotify_init(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
     )
 }
 
-/// `close`
-pub fn close(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
-    fd::check(a[0])?;
-    t.blocking(libc::SYS_close, a)
-}
-
-/// `dup`
-pub fn dup(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
-    fd::check(a[0])?;
-    t.blocking(libc::SYS_dup, a)
-}
-
 /// `dup3`: a target that is ours is answered like one beyond the process's limit.
 pub fn dup3(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
-    fd::check(a[0])?;
     fd::check(a[1])?;
     // `dup3` knows no flag but O_CLOEXEC, which agrees; others must still be refused as the guest's.
     t.blocking(libc::SYS_dup3, a)
@@ -163,7 +150,6 @@ fn around(own: &[i32], first: u32, last: u32) -> Vec<(u32, u32)> {
 
 /// `fcntl`: status flags are converted; `struct flock`, `struct f_owner_ex` and all command numbers agree.
 pub fn fcntl(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
-    fd::check(a[0])?;
     match a[1] as i32 {
         libc::F_GETFL => t.blocking(libc::SYS_fcntl, a).map(open_flags_to_guest),
         libc::F_SETFL => t.blocking(
@@ -180,7 +166,6 @@ const MACHINE_DEPENDENT: &[(u8, &str)] = &[(0xae, "KVM")];
 /// `ioctl`: numbers are `asm-generic/ioctl.h` on both machines and structures have the natural layout, so requests pass unconverted;
 /// but for those that describe a CPU.
 pub fn ioctl(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
-    fd::check(a[0])?;
     let kind = (a[1] >> 8) as u8;
     if let Some((_, what)) = MACHINE_DEPENDENT.iter().find(|(k, _)| *k == kind) {
         tracing::debug!(target: "syscall", "ioctl {:#x}: {what} is the host's, not for an AArch64 program", a[1]);

@@ -297,7 +297,6 @@ pub fn newfstatat(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
 
 /// `fstat`
 pub fn fstat(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
-    fd::check(a[0])?;
     stat_with(t, libc::SYS_fstat, a[1], 1, [a[0], 0, 0, 0, 0, 0])
 }
 

@@ -23,8 +23,8 @@ pub mod table;
 pub mod task;
 pub mod time;
 
-use super::host;
 use super::task::Thread;
+use super::{fd, host};
 use metaphrase_runtime::vcpu::Vcpu;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -95,7 +95,7 @@ pub enum Action {
 /// How strace shows an argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
-    /// A descriptor, or a plain signed number.
+    /// A descriptor (as a first argument it must not be one of ours: see [`dispatch`]).
     Fd,
     /// A descriptor or AT_FDCWD.
     DirFd,
@@ -177,7 +177,14 @@ pub fn dispatch(t: &mut Thread, cpu: &mut Vcpu) -> SysResult {
     let x = &cpu.regs().x;
     let nr = x[8];
     let args = [x[0], x[1], x[2], x[3], x[4], x[5]];
-    match row(nr).map(|r| r.action) {
+    let row_of = row(nr);
+    // Whatever the call: our own descriptors are not there for the guest.
+    if let Some(Format::Fd | Format::DirFd) = row_of.and_then(|r| r.args.first())
+        && fd::is_own(args[0])
+    {
+        return Err(Errno::EBADF);
+    }
+    match row_of.map(|r| r.action) {
         Some(Action::Pass(host_nr)) => t.blocking(host_nr, args),
         Some(Action::Full(f) | Action::Partial(f, _)) => f(t, cpu, args),
         Some(Action::None(why)) => {

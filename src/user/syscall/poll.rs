@@ -9,13 +9,16 @@ use crate::user::signal::SIGSET_SIZE;
 use crate::user::task::Thread;
 use crate::user::{fd, uaccess};
 use metaphrase_runtime::vcpu::Vcpu;
+use std::mem::MaybeUninit;
 
 /// Linux's `EP_MAX_EVENTS`: `INT_MAX / sizeof(struct epoll_event)` with the guest's size.
 const EP_MAX_EVENTS: i32 = i32::MAX / size_of::<EpollEvent>() as i32;
 /// The host's number (missing from libc).
 const SYS_IO_PGETEVENTS: i64 = 333;
-/// Events fetched by one host call; a longer guest buffer is simply filled less, which callers must expect anyway.
-const BATCH: usize = 256;
+/// Events that need no heap.
+const ON_STACK: usize = 64;
+/// Most events fetched at once: more than a process has descriptors (`fs.nr_open`).
+const MOST_AT_ONCE: usize = 1 << 20;
 
 /// `epoll_ctl`
 pub fn epoll_ctl(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
@@ -46,16 +49,24 @@ fn wait_events(t: &mut Thread, nr: i64, a: [u64; 6]) -> SysResult {
     if most <= 0 || most > EP_MAX_EVENTS {
         return Err(Errno::EINVAL);
     }
-    let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
-    let buffer = events.as_mut_ptr() as u64;
-    let room = (most as usize).min(BATCH) as u64;
+    let room = (most as usize).min(MOST_AT_ONCE);
+    let mut few = [MaybeUninit::<libc::epoll_event>::uninit(); ON_STACK];
+    let mut many = Vec::new();
+    let buffer = if room <= ON_STACK {
+        &mut few[..room]
+    } else {
+        // Reserved, not touched: pages that no event reaches cost nothing.
+        many.reserve_exact(room);
+        many.spare_capacity_mut()
+    };
+    let to = buffer.as_mut_ptr() as u64;
     let n = t.blocking_with_mask(mask, |t, mask| {
-        t.blocking(nr, [a[0], buffer, room, a[3], mask, SIGSET_SIZE])
+        t.blocking(nr, [a[0], to, room as u64, a[3], mask, SIGSET_SIZE])
     })?;
-    let guest: Vec<EpollEvent> = events[..n as usize]
-        .iter()
-        .map(EpollEvent::from_host)
-        .collect();
+    // SAFETY: the kernel has written the first `n` events.
+    let convert =
+        |e: &MaybeUninit<libc::epoll_event>| EpollEvent::from_host(unsafe { e.assume_init_ref() });
+    let guest: Vec<EpollEvent> = buffer[..n as usize].iter().map(convert).collect();
     uaccess::write_slice(a[1], &guest)?;
     Ok(n)
 }

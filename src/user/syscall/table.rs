@@ -136,15 +136,15 @@ rows! {
     86  timerfd_settime         pass(SYS_timerfd_settime)                    [Fd, Hex, Ptr, Ptr];
     87  timerfd_gettime         pass(SYS_timerfd_gettime)                    [Fd, Ptr];
     // Descriptors and data (file.rs)
-    23  dup                     full(file::dup)                              [Fd];
+    23  dup                     pass(SYS_dup)                                [Fd];
     24  dup3                    full(file::dup3)                             [Fd, Fd, Hex];
     25  fcntl                   full(file::fcntl)                            [Fd, Int, Hex];
     29  ioctl                   partial(file::ioctl,"KVM and other requests about a CPU are refused") [Fd, Hex, Ptr];
     32  flock                   pass(SYS_flock)                              [Fd, Hex];
     56  openat                  full(file::openat)                           [DirFd, Path, OpenFlags, Mode];
     437 openat2                 full(file::openat2)                          [DirFd, Path, Ptr, Size];
-    57  close                   full(file::close)                            [Fd];
-    436 close_range             full(file::close_range)                      [Fd, Fd, Hex];
+    57  close                   pass(SYS_close)                              [Fd];
+    436 close_range             full(file::close_range)                      [Int, Int, Hex];
     59  pipe2                   full(file::pipe2)                            [Ptr, OpenFlags];
     62  lseek                   pass(SYS_lseek)                              [Fd, Off, Int];
     63  read                    pass(SYS_read)                               [Fd, Ptr, Size];
