@@ -27,11 +27,23 @@ pub enum MemoryModel {
     Direct,
 }
 
+/// What happens when a floating-point result is a NaN (which one it is follows the guest's rules, not the host's).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum NanFix {
+    /// Leave with `EXIT_FAULT` at the guest instruction, state complete, for the interpreter to execute it.
+    #[default]
+    Retry,
+    /// Call `Eval`. For units that are not translations of guest code.
+    Eval,
+}
+
 /// How to compile.
 #[derive(Clone, Copy, Debug)]
 pub struct CompileOpts {
     /// How guest addresses reach memory.
     pub memory: MemoryModel,
+    /// What to do about NaNs.
+    pub nan: NanFix,
     /// Emit landing pads, so that faults in guest accesses find exact state.
     pub pads: bool,
     /// Let accesses between which nothing becomes dirty share a pad.
@@ -51,6 +63,7 @@ impl Default for CompileOpts {
     fn default() -> Self {
         CompileOpts {
             memory: MemoryModel::Direct,
+            nan: NanFix::Retry,
             pads: true,
             group_pads: true,
             poll: true,

@@ -181,24 +181,26 @@ pub fn scan(unit: &Unit, map: &SlotMap, range: std::ops::Range<u32>, dirty: Slot
                 e.defs = SlotSet::ALL;
                 e.dirty = SlotSet::default();
             }
-            _ if accesses_memory(inst) => e.uses = e.uses.or(e.dirty.minus(e.defs)),
+            _ if accesses_memory(inst) || inst.effects().contains(Effects::FPENV) => {
+                e.uses = e.uses.or(e.dirty.minus(e.defs));
+            }
             _ => {}
         }
     }
     e
 }
 
-/// Slots that a block sets.
-pub fn sets(unit: &Unit, map: &SlotMap, b: &Block) -> SlotSet {
-    let mut s = SlotSet::default();
-    for (_, i) in unit.block_insts(b) {
+/// For each slot, one more than the number of the block's last instruction that sets it.
+pub fn last_sets(unit: &Unit, map: &SlotMap, b: &Block, out: &mut Vec<u32>) {
+    out.clear();
+    out.resize(map.rows.len(), 0);
+    for (v, i) in unit.block_insts(b) {
         if i.op == Op::Set
             && let Some(d) = map.dense(Slot(i.imm as u16))
         {
-            s.insert(d);
+            out[d] = v.0 + 1;
         }
     }
-    s
 }
 
 /// Destinations of a block inside the unit.

@@ -4,7 +4,6 @@
 mod harness;
 
 use harness::{Bench, Outcome, machine};
-use metaphrase_backend::emit::CompileOpts;
 use metaphrase_ir::arith::{self, FpEnv};
 use metaphrase_ir::ops::{
     AuxFmt, Effects, Op, Round, VBinKind, VRedKind, VShiftKind, VTernKind, VUnKind,
@@ -226,7 +225,7 @@ fn vector_forms() -> Vec<(String, Op, u32, usize, Vec<u64>)> {
 
 #[test]
 fn every_vector_kind_and_shape() {
-    let mut bench = Bench::new(CompileOpts::default());
+    let mut bench = Bench::new(harness::opts());
     let mut failures = BTreeMap::new();
     let mut done = 0;
     quiet(|| {
@@ -249,7 +248,7 @@ fn every_vector_kind_and_shape() {
 
 #[test]
 fn every_scalar_op() {
-    let mut bench = Bench::new(CompileOpts::default());
+    let mut bench = Bench::new(harness::opts());
     let mut failures = BTreeMap::new();
     const TYPES: [Type; 5] = [Type::I32, Type::I64, Type::F32, Type::F64, Type::V128];
     let mut done = 0;

@@ -138,24 +138,24 @@ fn random(mix: Mix, opts: CompileOpts, units: u64, first: u64, entries: bool) {
 
 #[test]
 fn random_integer_units() {
-    random(Mix::Integer, CompileOpts::default(), 700, 1, false);
+    random(Mix::Integer, harness::opts(), 700, 1, false);
 }
 
 #[test]
 fn random_units_of_every_op() {
-    random(Mix::Anything, CompileOpts::default(), 1500, 1, false);
+    random(Mix::Anything, harness::opts(), 1500, 1, false);
 }
 
 #[test]
 fn random_units_with_several_entries() {
-    random(Mix::Integer, CompileOpts::default(), 1500, 500_000, true);
+    random(Mix::Integer, harness::opts(), 1500, 500_000, true);
 }
 
 #[test]
 fn random_units_with_a_pad_for_each_access() {
     let opts = CompileOpts {
         group_pads: false,
-        ..CompileOpts::default()
+        ..harness::opts()
     };
     random(Mix::Integer, opts, 300, 100_000, false);
 }
@@ -201,7 +201,7 @@ fn slot(name: &str) -> Slot {
 
 #[test]
 fn every_entry_starts_at_its_block() {
-    let mut bench = Bench::new(CompileOpts::default());
+    let mut bench = Bench::new(harness::opts());
     let l = bench.compile(&text(LOOP)).expect("compiles");
     assert_eq!(
         l.entries.iter().map(|e| e.0).collect::<Vec<_>>(),
@@ -251,7 +251,7 @@ block1 @0x1004 len 12 entry:
   v15:bool = icmp.ne v12, v14
   branch v15, block1, 0x2000
 ";
-    let mut bench = Bench::new(CompileOpts::default());
+    let mut bench = Bench::new(harness::opts());
     let l = bench.compile(&text(unit)).expect("compiles");
     let l = bench.load(l);
     for (entry, mut x) in [(0, 0u64), (1, 77)] {
@@ -277,7 +277,7 @@ fn many_entries_are_all_reached() {
         );
         s += &format!("  set x3, v{}\n  goto 0x9000\n", 3 * i + 1);
     }
-    let mut bench = Bench::new(CompileOpts::default());
+    let mut bench = Bench::new(harness::opts());
     let l = bench.compile(&text(&s)).expect("compiles");
     let l = bench.load(l);
     for i in 0..9 {
@@ -291,7 +291,7 @@ fn many_entries_are_all_reached() {
 
 #[test]
 fn linked_exits_go_on_and_stop_when_asked() {
-    let mut bench = Bench::new(CompileOpts::default());
+    let mut bench = Bench::new(harness::opts());
     let code = bench.compile(&text(LOOP)).expect("compiles");
     let first = bench.load(code.clone());
     let second = bench.load(code);
@@ -318,7 +318,7 @@ fn linked_exits_go_on_and_stop_when_asked() {
 
 #[test]
 fn an_indirect_branch_finds_the_jump_cache() {
-    let mut bench = Bench::new(CompileOpts::default());
+    let mut bench = Bench::new(harness::opts());
     let there = bench.compile(&text(LOOP)).expect("compiles");
     let there = bench.load(there);
     let jump = "
@@ -354,7 +354,7 @@ block0 @0x500 len 4 entry:
 
 #[test]
 fn the_trampoline_keeps_mxcsr_apart() {
-    let mut bench = Bench::new(CompileOpts::default());
+    let mut bench = Bench::new(harness::opts());
     let unit = "
 block0 @0x500 len 4 entry:
   mark 0x500
@@ -377,4 +377,46 @@ block0 @0x500 len 4 entry:
         mxcsr & 0x20 != 0 || sticky == 0x10,
         "inexact, in hardware or software"
     );
+}
+
+/// A NaN leaves the unit at its guest instruction with everything before it done and nothing of it.
+#[test]
+fn a_nan_is_left_to_the_interpreter() {
+    let unit = "
+block0 @0x500 len 12 entry:
+  mark 0x500
+  v1:i64 = const #7
+  set x1, v1
+  v3:v128 = get v0
+  set v2, v3
+  mark 0x504
+  v6:v128 = get v1
+  v7:v128 = vbin.fadd.s4 v3, v6
+  set v0, v7
+  mark 0x508
+  v10:v128 = vbin.fmul.s4 v7, v6
+  set v0, v10
+  set x1, v1
+  goto 0x600
+";
+    let mut bench = Bench::new(CompileOpts::default());
+    let l = bench.compile(&text(unit)).expect("compiles");
+    let l = bench.load(l);
+    let one = 0x3f80_0000_3f80_0000_3f80_0000_3f80_0000u128;
+    let (nan, inf) = (0x7fc0_0001u128 << 64, 0x7f80_0000u128 << 32);
+    // 1 + x times x.
+    for (x, want, left) in [
+        (one, one << 1, Outcome::Direct(0x600)),
+        (nan, one, Outcome::Fault(0x504)),
+        (inf, 0, Outcome::Direct(0x600)),
+    ] {
+        let mut m = machine(1);
+        m.set(slot("v0"), one);
+        m.set(slot("v1"), x);
+        let (out, _) = bench.run(&l, &mut m);
+        assert_eq!((out, m.get(slot("x1")), m.get(slot("v2"))), (left, 7, one));
+        if x == nan {
+            assert_eq!(m.get(slot("v0")), want);
+        }
+    }
 }

@@ -5,7 +5,7 @@
 
 use super::Lower;
 use crate::abi::Builtin;
-use crate::emit::CompileError;
+use crate::emit::{CompileError, NanFix};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, types};
 use metaphrase_ir::{Cond, FlagsKind, Inst, Op, Type, Value};
@@ -83,6 +83,10 @@ impl Lower<'_> {
     ) -> Result<(), CompileError> {
         self.flush_pad();
         let uno = self.b.ins().fcmp(FloatCC::Unordered, a, b);
+        if self.opts.nan == NanFix::Retry {
+            self.retry_if(uno);
+            return Ok(());
+        }
         let (cold, cont) = self.split(uno);
         self.b.switch_to_block(cold);
         self.eval(inst, true)?;

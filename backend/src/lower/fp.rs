@@ -1,14 +1,14 @@
 //! Scalar floating point on the host's instructions.
 //!
 //! The host's answer is the guest's except where a NaN comes out: which NaN it is follows other rules. So each result is compared
-//! with itself, and the unordered case takes a cold path through `Eval`. Used only while the guest's FP mode is the IEEE default
+//! with itself, and the unordered case takes a cold path: see [`NanFix`]. Used only while the guest's FP mode is the IEEE default
 //! (see [`crate::abi::MODE_FP`]).
 //!
 //! Known gap: CLIF's FP ops are pure, so a dead one is dropped, or one hoisted, together with its effect on the sticky
 //! exception flags.
 
 use super::{Lower, clif_ty};
-use crate::emit::CompileError;
+use crate::emit::{CompileError, NanFix};
 use crate::pcmap::Loc;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
@@ -133,6 +133,10 @@ impl Lower<'_> {
         cond: ir::Value,
         r: ir::Value,
     ) -> Result<ir::Value, CompileError> {
+        if self.opts.nan == NanFix::Retry {
+            self.retry_if(cond);
+            return Ok(r);
+        }
         let ty = self.b.func.dfg.value_type(r);
         self.flush_pad();
         let (cold, cont) = (self.b.create_block(), self.b.create_block());

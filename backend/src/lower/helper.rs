@@ -127,9 +127,7 @@ impl Lower<'_> {
         self.cur_kind = Kind::Dynamic;
         self.likely = None;
         self.dirty = SlotSet::default();
-        if let Some((tail, _)) = self.pad_tail.take() {
-            self.b.seal_block(tail);
-        }
+        self.pad_tail = None;
         self.defined = SlotSet::default();
         let i = block.0 as usize;
         let end = self.unit.blocks[i].end;

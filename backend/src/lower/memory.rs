@@ -12,6 +12,7 @@
 use super::{Lower, clif_ty};
 use crate::abi::{EXIT_FAULT, FAULT_ALIGNMENT, FrameHeader};
 use crate::emit::{CompileError, MemoryModel};
+use crate::flow::SlotSet;
 use crate::pcmap::Loc;
 use cranelift_codegen::ir::{self, AtomicRmwOp, InstBuilder, types};
 use metaphrase_ir::inst::MemInfo;
@@ -66,30 +67,47 @@ impl Lower<'_> {
         self.b.switch_to_block(cont);
     }
 
-    /// The landing pad. What was dirty when the IR block began and is not set in it is written by a tail that the block's pads
-    /// share.
+    /// The landing pad: completes the frame and leaves with `EXIT_FAULT`. Slots that this IR block will not set again have their
+    /// values for all pads to come: they are written by a chain of blocks that those share.
     fn land(&mut self) {
-        let tail = match self.pad_tail {
-            Some(t) => Some(t),
-            None => {
-                let common = self.dirty.minus(self.sets);
-                (!common.is_empty()).then(|| (self.b.create_block(), common))
+        let mut last = SlotSet::default();
+        for d in self.dirty.iter() {
+            if self.last_sets[d] <= self.at {
+                last.insert(d);
             }
-        };
-        let Some((block, common)) = tail else {
-            self.store_dirty();
-            self.leave(EXIT_FAULT);
-            return;
-        };
-        self.store_slots(self.dirty.minus(common));
-        self.b.ins().jump(block, &[]);
-        if self.pad_tail.is_none() {
-            self.pad_tail = tail;
-            self.b.set_cold_block(block);
-            self.b.switch_to_block(block);
-            self.store_slots(common);
-            self.leave(EXIT_FAULT);
         }
+        let tail = self.pad_tail;
+        let covered = tail.map_or(SlotSet::default(), |t| t.1);
+        let new = last.minus(covered);
+        self.store_slots(self.dirty.minus(last.or(covered)));
+        if !new.is_empty() {
+            let block = self.b.create_block();
+            self.b.set_cold_block(block);
+            self.b.ins().jump(block, &[]);
+            self.tails.push(block);
+            self.pad_tail = Some((block, covered.or(new)));
+            self.b.switch_to_block(block);
+            self.store_slots(new);
+        }
+        match tail {
+            Some((next, _)) => {
+                self.b.ins().jump(next, &[]);
+            }
+            None => self.leave(EXIT_FAULT),
+        }
+    }
+
+    /// Leaves to have the interpreter execute the guest instruction, if `cond`. No slot has been set by it yet.
+    pub(super) fn retry_if(&mut self, cond: ir::Value) {
+        self.flush_pad();
+        self.touch_dirty();
+        let (cold, cont) = self.split(cond);
+        self.b.switch_to_block(cold);
+        let pc = self.pc;
+        self.store_pc(pc);
+        self.land();
+        self.b.seal_block(cont);
+        self.b.switch_to_block(cont);
     }
 
     /// Address and displacement: the offset is folded in when it fits.

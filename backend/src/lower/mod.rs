@@ -81,10 +81,15 @@ pub(crate) struct Lower<'a> {
     likely: Option<FlagsKind>,
     /// Slots given a value in this block (their variables are defined at its end).
     defined: SlotSet,
-    /// Block that writes back what the pads of this IR block have in common, and those slots.
+    /// Newest of the blocks that write back what the pads to come in this IR block have in common, and the slots that it and
+    /// those it goes on to write.
     pad_tail: Option<(ir::Block, SlotSet)>,
-    /// Slots that this IR block sets.
-    sets: SlotSet,
+    /// All of them, to be sealed.
+    tails: Vec<ir::Block>,
+    /// See [`flow::last_sets`].
+    last_sets: Vec<u32>,
+    /// Number of the IR instruction being lowered.
+    at: u32,
     dirty: SlotSet,
     vals: Vec<Option<ir::Value>>,
     flags: HashMap<u32, FlagsVal>,
@@ -185,7 +190,9 @@ pub(crate) fn lower(
         likely: None,
         defined: SlotSet::default(),
         pad_tail: None,
-        sets: SlotSet::default(),
+        tails: Vec::new(),
+        last_sets: Vec::new(),
+        at: 0,
         dirty: SlotSet::default(),
         vals: vec![None; unit.insts.len()],
         flags: HashMap::new(),
@@ -253,17 +260,21 @@ impl Lower<'_> {
         self.likely = self.flow.likely_in[i];
         self.defined = SlotSet::default();
         self.dirty = self.flow.dirty_in[i];
-        self.sets = flow::sets(unit, self.map, blk);
+        flow::last_sets(unit, self.map, blk, &mut self.last_sets);
+        self.at = blk.start;
         self.set_pc(blk.pc);
         if self.flow.header[i] && self.opts.poll {
             self.poll(blk.pc);
         }
         for (v, inst) in unit.block_insts(blk) {
+            self.at = v.0;
             self.inst(id, v, inst)?;
         }
+        self.at = blk.end;
         self.flush_pad();
         self.exit(blk);
-        if let Some((tail, _)) = self.pad_tail.take() {
+        self.pad_tail = None;
+        while let Some(tail) = self.tails.pop() {
             self.b.seal_block(tail);
         }
         Ok(())

@@ -6,7 +6,9 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use metaphrase_backend::abi::*;
-use metaphrase_backend::emit::{CODE_ALIGN, CompileError, CompileOpts, CompiledUnit, Compiler};
+use metaphrase_backend::emit::{
+    CODE_ALIGN, CompileError, CompileOpts, CompiledUnit, Compiler, NanFix,
+};
 use metaphrase_backend::stubs::{Stubs, eval_thunk};
 use metaphrase_ir::arith::{self, FpEnv};
 use metaphrase_ir::helper::HelperId;
@@ -16,6 +18,14 @@ use metaphrase_ir::{FlagsKind, Inst, Op, TrapKind, Type, Unit, Value, flags};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, Once};
+
+/// Options for units that have no guest code behind them.
+pub fn opts() -> CompileOpts {
+    CompileOpts {
+        nan: NanFix::Eval,
+        ..CompileOpts::default()
+    }
+}
 
 /// Where the test guest keeps its program counter.
 pub const PC_OFFSET: u32 = TEST_STATE_BYTES as u32;

@@ -1,8 +1,9 @@
 //! Guest state inside a block: a read of a slot whose value is known becomes that value; a write that nothing can
 //! observe before the next write of the slot goes away, and so does one that writes what the slot holds.
 //!
-//! Observers of all slots: memory accesses (they may fault, and the handler sees the registers), helpers on the whole
-//! state, and the block's exit. Slots that are not `cached` are left alone: others may look at them at any time.
+//! Observers of all slots: memory accesses (they may fault, and the handler sees the registers), floating-point operations
+//! (compiled code hands a guest instruction whose result is a NaN to the interpreter), helpers on the whole state, and the
+//! block's exit. Slots that are not `cached` are left alone: others may look at them at any time.
 //! Relies on slots not overlapping.
 
 use super::{NOP, Scratch, Step, rewrite};
@@ -57,7 +58,8 @@ pub fn run(unit: &mut Unit, scratch: &mut Scratch) {
             }
             _ => {
                 let e = inst.effects();
-                if e.intersects(Effects::LOAD.union(Effects::STORE).union(Effects::STATE)) {
+                let observers = Effects::LOAD | Effects::STORE | Effects::STATE | Effects::FPENV;
+                if e.intersects(observers) {
                     writes += 1;
                 }
                 if e.contains(Effects::STATE) {
