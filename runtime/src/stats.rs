@@ -168,7 +168,7 @@ counters! {
 
     Evictions           "evict.segments"             Count "Segments of code memory evicted";
     EvictedRegions      "evict.regions"              Count "Regions evicted";
-    EvictedBytes        "evict.host_bytes"           Bytes "Host code evicted";
+    EvictedBytes        "evict.host_bytes"           Bytes "Host code evicted, baseline and regions";
 
     InvalidateIc        "invalidate.ic_ivau"         Count "IC IVAU by address";
     InvalidateMap       "invalidate.mapping"         Count "Invalidations asked for by the environment (mappings)";

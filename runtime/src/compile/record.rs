@@ -137,12 +137,12 @@ impl Tier1 {
         let now = self.stats.now_ns();
         for g in gone {
             self.stats.add(links, g.links);
+            if why == EndReason::Evicted {
+                self.stats.add(Counter::EvictedBytes, g.bytes);
+            }
             match why {
                 _ if g.tier == Tier::Baseline => {}
-                EndReason::Evicted => {
-                    self.stats.add(Counter::EvictedRegions, 1);
-                    self.stats.add(Counter::EvictedBytes, g.bytes);
-                }
+                EndReason::Evicted => self.stats.add(Counter::EvictedRegions, 1),
                 EndReason::Invalidated => self.stats.add(Counter::InvalidatedRegions, 1),
                 EndReason::Rebuilt => {}
             }
