@@ -170,6 +170,7 @@ impl Baseline {
                 match result {
                     Home::Gpr(r, w) => self.r.asm.load(r, w),
                     Home::D(x, w) => self.r.asm.load_d(x, w),
+                    Home::V(x, w) => self.r.asm.load_v(x, w),
                 }
                 self.r.asm.jmp_to(resume as usize);
             }

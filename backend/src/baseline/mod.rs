@@ -20,6 +20,7 @@ mod int;
 mod memory;
 mod regs;
 mod simd;
+mod simd_fp;
 mod vector;
 
 use crate::abi::{
@@ -73,6 +74,7 @@ enum Home {
     Gpr(Gpr, u16),
     /// Low 64 bits of a vector register.
     D(u8, u16),
+    V(u8, u16),
 }
 
 /// Flags in the frame whose kind is known.
@@ -290,7 +292,7 @@ impl Baseline {
         match o.op {
             Op0::Eval => {
                 let e = &code.evals[o.imm as usize];
-                self.int_eval(e) || self.fp_eval(i, e) || self.simd_eval(code, e)
+                self.int_eval(e) || self.fp_eval(i, e) || self.simd_eval(code, i, e)
             }
             Op0::Rmw | Op0::Cas | Op0::StoreExcl => self.atomic(&code.evals[o.imm as usize]),
             _ => false,

@@ -73,8 +73,9 @@ fn direct(k: VBinKind, l: u32) -> Option<Enc> {
 
 impl Baseline {
     /// Emits the op if it has a template.
-    pub(super) fn simd_eval(&mut self, code: &Bytecode, e: &EvalDesc) -> bool {
+    pub(super) fn simd_eval(&mut self, code: &Bytecode, i: u32, e: &EvalDesc) -> bool {
         match e.inst.op {
+            Op::VBin | Op::VUn | Op::VTern if self.simd_fp(i, e) => true,
             Op::VLane => self.lane(e),
             Op::VInsert => self.insert(e),
             Op::VDup => self.dup(e),
@@ -91,21 +92,21 @@ impl Baseline {
 
     // ---- helpers ----
 
-    fn v2(&mut self, e: Enc, d: Xmm, s: Xmm) {
+    pub(super) fn v2(&mut self, e: Enc, d: Xmm, s: Xmm) {
         self.r.asm.rr(e, false, d, s);
     }
     /// Fresh register with a copy of `a`.
-    fn copy_v(&mut self, a: Xmm) -> Xmm {
+    pub(super) fn copy_v(&mut self, a: Xmm) -> Xmm {
         let x = self.r.alloc_x();
         self.r.asm.movaps(x, a);
         x
     }
-    fn ones(&mut self) -> Xmm {
+    pub(super) fn ones(&mut self) -> Xmm {
         let x = self.r.alloc_x();
         self.v2(s2(0x76), x, x);
         x
     }
-    fn zeros(&mut self) -> Xmm {
+    pub(super) fn zeros(&mut self) -> Xmm {
         let x = self.r.alloc_x();
         self.v2(PXOR, x, x);
         x
