@@ -3,7 +3,8 @@
 use super::asm::{Enc, Gpr, RAX, RCX, RDI, RDX, RSI, alu, cc, sh};
 use super::{Baseline, Cold, Home};
 use crate::abi::{
-    EXIT_FAULT, EXIT_LOOKUP, EXIT_TRAP, FAULT_ALIGNMENT, FrameHeader, JUMP_ENTRIES, JumpEntry,
+    EXIT_FAULT, EXIT_HOT, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, FAULT_ALIGNMENT, FrameHeader,
+    JUMP_ENTRIES, JumpEntry,
 };
 use crate::bytecode::{BOp, Bytecode, Op0};
 use std::mem::{offset_of, size_of};
@@ -141,6 +142,17 @@ impl Baseline {
     pub(super) fn cold_path(&mut self, c: Cold) {
         let here = self.r.asm.pos();
         match c {
+            Cold::Entry { hot, stop, pc } => {
+                let a = &mut self.r.asm;
+                a.bind(hot, here);
+                a.mov_imm(RAX, EXIT_HOT);
+                let join = a.jmp8();
+                a.bind(stop, a.pos());
+                a.mov_imm(RAX, EXIT_STOP);
+                a.here8(join);
+                self.store_pc(pc);
+                self.r.asm.put(0xc3, 1);
+            }
             Cold::Leave { jump, pc, code } => {
                 self.r.asm.bind(jump, here);
                 self.store_pc(pc);

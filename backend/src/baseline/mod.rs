@@ -24,13 +24,12 @@ mod simd_fp;
 mod vector;
 
 use crate::abi::{
-    Builtin, ChainSlot, EXIT_FAULT, EXIT_HOT, EXIT_STOP, FrameHeader, HEADER_SIZE, MODE_FP,
-    STATE_BIAS,
+    Builtin, ChainSlot, EXIT_FAULT, FrameHeader, HEADER_SIZE, MODE_FP, STATE_BIAS,
 };
 use crate::bytecode::{BOp, Bytecode, Op0};
 use crate::emit::{CompiledUnit, FaultSite, Reloc};
 use crate::pcmap::PcMap;
-use asm::{Enc, Gpr, RAX, RDI, RDX, RSI, cc};
+use asm::{Enc, Gpr, RAX, RCX, RDI, RDX, RSI, cc};
 use regs::Regs;
 use std::mem::offset_of;
 
@@ -48,6 +47,8 @@ struct Host {
 /// Code off the main path, emitted after it.
 #[derive(Clone, Copy, Debug)]
 enum Cold {
+    /// The block is left before it began: its counter is spent, or the stop word is set.
+    Entry { hot: u32, stop: u32, pc: u64 },
     /// Leave with this code at this guest pc.
     Leave { jump: u32, pc: u64, code: u64 },
     /// Misaligned address in the register.
@@ -224,13 +225,8 @@ impl Baseline {
         a.put(0, 4);
         a.put(1, 1);
         let field = a.pos() as u32 - 5;
-        let jump = a.jcc(cc::S);
+        let hot = a.jcc(cc::S);
         self.reloc(field, counter, 5);
-        self.cold.push(Cold::Leave {
-            jump,
-            pc,
-            code: EXIT_HOT,
-        });
         // cmp dword [rdi + stop], 0
         let a = &mut self.r.asm;
         a.rm(
@@ -241,12 +237,8 @@ impl Baseline {
             offset_of!(FrameHeader, stop) as i32,
         );
         a.put(0, 1);
-        let jump = a.jcc(cc::NE);
-        self.cold.push(Cold::Leave {
-            jump,
-            pc,
-            code: EXIT_STOP,
-        });
+        let stop = a.jcc(cc::NE);
+        self.cold.push(Cold::Entry { hot, stop, pc });
         if self.count {
             self.count_entry(counter);
         }
@@ -330,14 +322,14 @@ impl Baseline {
         });
     }
 
-    /// Stores a known guest pc, by way of RAX.
+    /// Stores a known guest pc; may change RCX.
     fn store_pc(&mut self, pc: u64) {
         let w = self.pc_word;
         if pc as i32 as i64 as u64 == pc {
             self.r.asm.store_imm(w, pc as i32);
         } else {
-            self.r.asm.mov_imm(RAX, pc);
-            self.r.asm.store(w, RAX);
+            self.r.asm.mov_imm(RCX, pc);
+            self.r.asm.store(w, RCX);
         }
     }
 

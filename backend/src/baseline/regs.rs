@@ -30,6 +30,17 @@ const NONE: u16 = u16::MAX;
 /// General registers handed out: RAX, RCX, RDX, RSI, R8 to R11.
 const POOL: u16 = 0b1111_0100_0111;
 
+/// Numbers of the bits that are set.
+fn bits(mut mask: u16) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let n = mask.trailing_zeros() as usize;
+        (n < 16).then(|| {
+            mask &= mask - 1;
+            n
+        })
+    })
+}
+
 /// Emitter and register cache.
 #[derive(Debug)]
 pub struct Regs {
@@ -89,33 +100,34 @@ impl Regs {
 
     /// Forgets everything, dirty or not.
     pub fn forget_all(&mut self) {
-        for r in 0..16 {
-            for w in self.held[r] {
+        for r in bits(POOL & !self.free) {
+            for w in std::mem::replace(&mut self.held[r], [NONE; 2]) {
                 if w != NONE {
                     *self.state(w) = EMPTY;
                 }
             }
-            for w in [self.xd[r], self.xv[r]] {
+        }
+        for x in bits(!self.xfree) {
+            for w in [self.xd[x], self.xv[x]] {
                 if w != NONE {
                     *self.state(w) = EMPTY;
                     *self.state(w + 1) = EMPTY;
                 }
             }
+            (self.xd[x], self.xv[x]) = (NONE, NONE);
         }
-        self.held = [[NONE; 2]; 16];
-        self.xd = [NONE; 16];
-        self.xv = [NONE; 16];
         self.free = POOL;
         self.xfree = u16::MAX;
     }
 
     /// Stores what memory does not have yet.
     pub fn flush(&mut self) {
-        for r in 0..16u8 {
-            for k in 0..2 {
-                self.clean(r, k);
-            }
-            self.clean_x(r);
+        for r in bits(POOL & !self.free) {
+            self.clean(r as Gpr, 0);
+            self.clean(r as Gpr, 1);
+        }
+        for x in bits(!self.xfree) {
+            self.clean_x(x as Xmm);
         }
     }
 
