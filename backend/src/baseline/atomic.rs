@@ -118,12 +118,7 @@ impl Baseline {
         let lost = self.r.asm.jcc8(cc::NE);
         self.locked(Enc(0, 1, 0xb1), size, new, addr);
         self.r.asm.setcc(cc::NE, d);
-        let done = self.r.asm.jmp8();
         self.r.asm.here8(lost);
-        // It faults all the same where memory is not there.
-        self.access();
-        self.r.asm.rm8(Enc(0, 0, 0x8a), RAX, addr, 0);
-        self.r.asm.here8(done);
         self.r.set(e.d, d);
     }
 }
