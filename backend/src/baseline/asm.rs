@@ -4,6 +4,8 @@
 //! Base registers are never RSP, RBP, R12 or R13, whose ModRM forms differ; callers guarantee it ([`super::regs`] hands out no
 //! other). Before each bytecode op the caller reserves [`ROOM`] bytes; no op emits more.
 
+use crate::abi::STATE_BIAS;
+
 /// A general register by its hardware number.
 pub type Gpr = u8;
 /// A vector register by its hardware number.
@@ -13,8 +15,9 @@ pub const RAX: Gpr = 0;
 pub const RCX: Gpr = 1;
 pub const RDX: Gpr = 2;
 pub const RSI: Gpr = 6;
-/// The state pointer.
 pub const RDI: Gpr = 7;
+/// The frame's address plus [`STATE_BIAS`].
+pub const STATE: Gpr = 15;
 
 /// Most bytes that one bytecode op may emit.
 pub const ROOM: usize = 1024;
@@ -182,12 +185,23 @@ impl Asm {
         self.put(0x04 | (reg as u64 & 7) << 3 | sib << 8, 2);
     }
 
-    /// Memory form on a word of the frame, always with a 32-bit displacement.
+    /// Memory form on a word of the frame.
     #[inline(always)]
     pub fn frame(&mut self, e: Enc, w: bool, reg: u8, word: u16) {
-        self.head(e, w, reg, 0, RDI, false);
-        let m = 0x87 | (reg as u64 & 7) << 3;
-        self.put(m | (word as u64 * 8) << 8, 5);
+        self.header(e, w, reg, word as usize * 8);
+    }
+
+    /// Memory form on what is at a byte offset from the frame's start.
+    #[inline(always)]
+    pub fn header(&mut self, e: Enc, w: bool, reg: u8, offset: usize) {
+        self.head(e, w, reg, 0, STATE, false);
+        let disp = offset as i32 - STATE_BIAS as i32;
+        let m = (reg as u64 & 7) << 3 | STATE as u64 & 7;
+        if disp as i8 as i32 == disp {
+            self.put(m | 0x40 | (disp as u8 as u64) << 8, 2);
+        } else {
+            self.put(m | 0x80 | (disp as u32 as u64) << 8, 5);
+        }
     }
 
     /// A VEX instruction (L = 0) with three registers; `vvvv` is the second in AVX's order, another in BMI's.

@@ -1,6 +1,6 @@
 //! How the block is left, and the code off its main path.
 
-use super::asm::{Enc, Gpr, RAX, RCX, RDI, RDX, RSI, alu, cc, sh};
+use super::asm::{Enc, Gpr, RAX, RCX, RDX, RSI, alu, cc, sh};
 use super::{Baseline, Cold, Home};
 use crate::abi::{
     EXIT_FAULT, EXIT_HOT, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, FAULT_ALIGNMENT, FrameHeader,
@@ -92,12 +92,11 @@ impl Baseline {
             e,
             ((JUMP_ENTRIES as u32 - 1) * size) as i32,
         );
-        m.rm(
+        m.header(
             Enc(0, 0, 0x03),
             true,
             e,
-            RDI,
-            offset_of!(FrameHeader, jump_cache) as i32,
+            offset_of!(FrameHeader, jump_cache),
         );
         m.rm(
             Enc(0, 0, 0x3b),
@@ -108,11 +107,10 @@ impl Baseline {
         );
         let miss = m.jcc8(cc::NE);
         if self.count {
-            // inc qword [rdi + jump_hits]
-            let hits = offset_of!(FrameHeader, jump_hits) as i32;
-            m.rm(Enc(0, 0, 0xff), true, 0, RDI, hits);
+            // inc qword [jump_hits]
+            let hits = offset_of!(FrameHeader, jump_hits);
+            m.header(Enc(0, 0, 0xff), true, 0, hits);
         }
-        m.zero(RDI);
         m.rm(
             Enc(0, 0, 0xff),
             false,
@@ -128,13 +126,9 @@ impl Baseline {
     fn trap(&mut self, code: &Bytecode) {
         let (trap, pc) = code.trap.unwrap_or((2, self.guest_pc));
         self.r.asm.mov_imm(RCX, trap);
-        self.r.asm.rm(
-            Enc(0, 0, 0x89),
-            true,
-            RCX,
-            RDI,
-            offset_of!(FrameHeader, trap) as i32,
-        );
+        self.r
+            .asm
+            .header(Enc(0, 0, 0x89), true, RCX, offset_of!(FrameHeader, trap));
         self.store_pc(pc);
         self.r.asm.leave(EXIT_TRAP);
     }
@@ -203,20 +197,18 @@ impl Baseline {
 
     fn misaligned(&mut self, addr: Gpr, write: bool) {
         let m = &mut self.r.asm;
-        m.rm(
+        m.header(
             Enc(0, 0, 0x89),
             true,
             addr,
-            RDI,
-            offset_of!(FrameHeader, fault_addr) as i32,
+            offset_of!(FrameHeader, fault_addr),
         );
         m.mov_imm(RDX, FAULT_ALIGNMENT | write as u64);
-        m.rm(
+        m.header(
             Enc(0, 0, 0x89),
             true,
             RDX,
-            RDI,
-            offset_of!(FrameHeader, fault_info) as i32,
+            offset_of!(FrameHeader, fault_info),
         );
     }
 

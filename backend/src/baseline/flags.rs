@@ -5,7 +5,7 @@
 //!
 //! Relies on the bytecode builder: words of a triple are written by flags ops only.
 
-use super::asm::{Enc, RDI, alu, cc, sh};
+use super::asm::{Enc, STATE, alu, cc, sh};
 use super::{Baseline, Cold, Home, Known};
 use crate::bytecode::{BOp, Op0};
 use metaphrase_ir::{Cond, FlagsKind};
@@ -157,7 +157,7 @@ impl Baseline {
     fn holds(&mut self, c: Cond, k: Known) -> u8 {
         let n = c as usize;
         if n >= 14 {
-            self.r.asm.alu(alu::CMP, true, RDI, RDI);
+            self.r.asm.alu(alu::CMP, true, STATE, STATE);
             return cc::E;
         }
         let a = self.r.get(k.word + 1);
@@ -269,7 +269,7 @@ impl Baseline {
         let c = match AFTER_SUB.get(c as usize) {
             Some(&c) => c,
             None => {
-                m.alu(alu::CMP, true, RDI, RDI);
+                m.alu(alu::CMP, true, STATE, STATE);
                 cc::E
             }
         };

@@ -28,9 +28,7 @@ impl Baseline {
             Op0::St32Slot => {
                 let a = self.r.get(o.a);
                 self.r.written((o.imm / 8) as u16);
-                self.r
-                    .asm
-                    .rm(Enc(0, 0, 0x89), false, a, super::RDI, o.imm as i32);
+                self.r.asm.header(Enc(0, 0, 0x89), false, a, o.imm as usize);
             }
             Op0::Add64 => self.add(o, true),
             Op0::Add32 => self.add(o, false),

@@ -7,7 +7,7 @@
 //! runtime, one at a time ([`crate::abi::Builtin::BytecodeOp`]).
 //!
 //! Entry and exits follow [`crate::abi`]. Code is never persisted: it embeds the address of its bytecode, which must outlive it.
-//! R15 holds the (biased) frame as everywhere; RDI is made the frame's start on entry. RBX, RBP, R12 to R15 are never touched.
+//! R15 holds the (biased) frame as everywhere; RBP, R12, R13 and R15 are never changed.
 //!
 //! Must not know any guest: words of the frame are all it sees.
 
@@ -23,9 +23,7 @@ mod simd;
 mod simd_fp;
 mod vector;
 
-use crate::abi::{
-    Builtin, ChainSlot, EXIT_FAULT, FrameHeader, HEADER_SIZE, MODE_FP, STATE_BIAS,
-};
+use crate::abi::{Builtin, ChainSlot, EXIT_FAULT, FrameHeader, HEADER_SIZE, MODE_FP, STATE_BIAS};
 use crate::bytecode::{BOp, Bytecode, Op0};
 use crate::emit::{CompiledUnit, FaultSite, Reloc};
 use crate::pcmap::PcMap;
@@ -217,9 +215,6 @@ impl Baseline {
         let counter = self.slots.len() as u32;
         self.slots.push(0);
         let a = &mut self.r.asm;
-        // lea rdi, [r15 - STATE_BIAS]: templates address the frame from its start.
-        a.put(0xbf_8d_49, 3);
-        a.put((STATE_BIAS as i32).wrapping_neg() as u32 as u64, 4);
         // sub dword [rip + counter], 1
         a.put(0x2d83, 2);
         a.put(0, 4);
@@ -229,13 +224,7 @@ impl Baseline {
         self.reloc(field, counter, 5);
         // cmp dword [rdi + stop], 0
         let a = &mut self.r.asm;
-        a.rm(
-            Enc(0, 0, 0x83),
-            false,
-            7,
-            RDI,
-            offset_of!(FrameHeader, stop) as i32,
-        );
+        a.header(Enc(0, 0, 0x83), false, 7, offset_of!(FrameHeader, stop));
         a.put(0, 1);
         let stop = a.jcc(cc::NE);
         self.cold.push(Cold::Entry { hot, stop, pc });
@@ -254,8 +243,8 @@ impl Baseline {
             let field = a.pos() as u32 - 4;
             self.reloc(field, counter, TAIL);
         }
-        let region = offset_of!(FrameHeader, region) as i32;
-        self.r.asm.rm(Enc(0, 0, 0x89), true, RAX, RDI, region);
+        let region = offset_of!(FrameHeader, region);
+        self.r.asm.header(Enc(0, 0, 0x89), true, RAX, region);
     }
 
     /// The 32-bit field at `field`, `tail` bytes before the end of its instruction, refers to slot number `slot`.
@@ -350,10 +339,9 @@ impl Baseline {
         }
         if !self.calls.is_empty() {
             let at = self.r.asm.pos();
-            // The stack is a multiple of 16 at the call to here and at the call below.
-            self.r.asm.put(0x5757, 2); // push rdi; push rdi
+            // The stack is a multiple of 16 here, as at every call.
             self.call_runtime();
-            self.r.asm.put(0xc3_5f_5f, 3); // pop rdi; pop rdi; ret
+            self.r.asm.put(0xc3, 1);
             for n in 0..self.calls.len() {
                 self.r.asm.bind(self.calls[n], at);
             }
@@ -370,18 +358,13 @@ impl Baseline {
         a.mov_imm(RAX, ops);
         a.alu(asm::alu::ADD, true, RSI, RAX);
         a.mov_imm(RDX, code);
-        a.rm(
-            Enc(0, 0, 0x8b),
-            true,
-            RAX,
-            RDI,
-            offset_of!(FrameHeader, helpers) as i32,
-        );
+        a.lea(true, RDI, asm::STATE, -(STATE_BIAS as i32));
+        a.header(Enc(0, 0, 0x8b), true, RAX, offset_of!(FrameHeader, helpers));
         let entry = 8 * Builtin::BytecodeOp.index() as i32;
         a.rm(Enc(0, 0, 0xff), false, 2, RAX, entry);
     }
 
-    /// As above with every register kept; the op's offset is on the stack.
+    /// As above with every register kept (RBX and R14 by the callee); the op's offset is on the stack.
     fn redo_routine(&mut self) {
         let at = self.r.asm.pos();
         let saved: [(u8, bool); 9] = [

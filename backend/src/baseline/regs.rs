@@ -27,8 +27,8 @@ const VH: u32 = 24;
 /// A register holds no word here.
 const NONE: u16 = u16::MAX;
 
-/// General registers handed out: RAX, RCX, RDX, RSI, R8 to R11.
-const POOL: u16 = 0b1111_0100_0111;
+/// General registers handed out: RAX, RCX, RDX, RBX, RSI, RDI, R8 to R11, R14. R12 and R13 as base registers would need other forms.
+const POOL: u16 = 0b100_1111_1100_1111;
 
 /// Numbers of the bits that are set.
 fn bits(mut mask: u16) -> impl Iterator<Item = usize> {

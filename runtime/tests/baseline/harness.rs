@@ -212,7 +212,6 @@ impl Bench {
             slots: (place.slots as usize, c.slots.len()),
             faults: c.faults.clone(),
             segment: place.segment,
-            tier: Tier::Baseline,
             rebuilds: 0,
             dead: AtomicBool::new(false),
             incoming: Default::default(),
