@@ -1,0 +1,240 @@
+//! Programs that cannot be started, and programs that die: one clear line on standard error, and the status that a shell expects.
+//!
+//! The cases that need a guest program build it with the cross compiler; without it they say so.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn scratch(name: &str) -> PathBuf {
+    let d = std::env::temp_dir().join(format!("metaphrase-bad-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&d).expect("folder");
+    d
+}
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_metaphrase"))
+        .arg("run")
+        .args(args)
+        .output()
+        .expect("metaphrase starts")
+}
+
+fn file(folder: &Path, name: &str, bytes: &[u8]) -> String {
+    let p = folder.join(name);
+    std::fs::write(&p, bytes).expect("file");
+    std::fs::set_permissions(&p, PermissionsExt::from_mode(0o755)).expect("mode");
+    p.to_str().expect("text").to_string()
+}
+
+/// The start of an ELF file: class, byte order, type, machine; then zeros up to `len`.
+fn elf(class: u8, order: u8, kind: u16, machine: u16, len: usize) -> Vec<u8> {
+    let two = |v: u16| {
+        if order == 2 {
+            v.to_be_bytes()
+        } else {
+            v.to_le_bytes()
+        }
+    };
+    let mut b = b"\x7fELF".to_vec();
+    b.extend([class, order, 1]);
+    b.resize(16, 0);
+    b.extend(two(kind));
+    b.extend(two(machine));
+    b.resize(len, 0);
+    b
+}
+
+/// Refused with this status, and one line that says this.
+fn refused(program: &str, code: i32, says: &str) {
+    let o = run(&[program]);
+    let text = String::from_utf8_lossy(&o.stderr).into_owned();
+    assert_eq!(o.status.code(), Some(code), "{program}: {text}");
+    assert!(text.contains(says), "{program}: {text}");
+    assert_eq!(text.lines().count(), 1, "{program}: {text}");
+    assert!(o.stdout.is_empty());
+}
+
+#[test]
+fn files_that_are_no_programs() {
+    let d = scratch("files");
+    refused("/no/such/file", 127, "No such file");
+    refused(d.to_str().expect("text"), 126, "is a directory");
+    refused(&file(&d, "text", b"hello\n"), 126, "not an ELF file");
+    refused(&file(&d, "empty", b""), 126, "not an ELF file");
+    refused(
+        &file(&d, "script", b"#!/no/such/interpreter -x\n"),
+        127,
+        "/no/such/interpreter",
+    );
+    let script = file(&d, "loop", b"");
+    std::fs::write(&script, format!("#!{script}\n")).expect("file");
+    refused(&script, 126, "nest too deeply");
+    let data = file(&d, "data", b"\x7fELF");
+    std::fs::set_permissions(&data, PermissionsExt::from_mode(0o644)).expect("mode");
+    refused(&data, 126, "permission");
+    let _ = std::fs::remove_dir_all(d);
+}
+
+#[test]
+fn programs_for_other_machines() {
+    let d = scratch("machines");
+    const EM_AARCH64: u16 = 183;
+    refused(&file(&d, "arm", &elf(1, 1, 2, 40, 64)), 126, "32-bit ARM");
+    refused(&file(&d, "riscv", &elf(2, 1, 2, 243, 64)), 126, "RISC-V");
+    refused(
+        &file(&d, "ppc", &elf(2, 2, 2, 21, 64)),
+        126,
+        "PowerPC (64-bit, big-endian)",
+    );
+    refused(
+        &file(&d, "be", &elf(2, 2, 2, EM_AARCH64, 64)),
+        126,
+        "big-endian AArch64",
+    );
+    refused(
+        &file(&d, "ilp32", &elf(1, 1, 2, EM_AARCH64, 64)),
+        126,
+        "32-bit pointers",
+    );
+    refused(
+        &file(&d, "unknown", &elf(2, 1, 2, 0x1234, 64)),
+        126,
+        "ELF machine 4660",
+    );
+    refused(
+        &file(&d, "object", &elf(2, 1, 1, EM_AARCH64, 64)),
+        126,
+        "ELF type 1",
+    );
+    refused(
+        &file(&d, "short", &elf(2, 1, 2, EM_AARCH64, 40)),
+        126,
+        "the header is cut short",
+    );
+    refused(
+        &file(&d, "no-segments", &elf(2, 1, 2, EM_AARCH64, 64)),
+        126,
+        "impossible size",
+    );
+    let _ = std::fs::remove_dir_all(d);
+}
+
+/// A static guest program, or `None` without the cross compiler.
+fn guest(folder: &Path, name: &str, source: &str) -> Option<String> {
+    let c = folder.join(format!("{name}.c"));
+    let out = folder.join(name);
+    std::fs::write(&c, source).expect("file");
+    let r = Command::new("aarch64-linux-gnu-gcc")
+        .args(["-O0", "-w", "-static", "-o"])
+        .arg(&out)
+        .arg(&c)
+        .output();
+    let Ok(r) = r else {
+        eprintln!("skipped: needs aarch64-linux-gnu-gcc");
+        return None;
+    };
+    assert!(r.status.success(), "{}", String::from_utf8_lossy(&r.stderr));
+    Some(out.to_str().expect("text").to_string())
+}
+
+#[test]
+fn a_program_cut_short_is_damaged_and_a_missing_interpreter_is_named() {
+    let d = scratch("cut");
+    let Some(p) = guest(&d, "whole", "int main(){return 0;}") else {
+        return;
+    };
+    let whole = std::fs::read(&p).expect("file");
+    for n in [70, 300, whole.len() / 2] {
+        refused(&file(&d, "cut", &whole[..n]), 126, "truncated or damaged");
+    }
+    let src = d.join("whole.c");
+    let dynamic = d.join("dynamic");
+    let r = Command::new("aarch64-linux-gnu-gcc")
+        .args(["-Wl,--dynamic-linker=/no/such/ld.so", "-o"])
+        .args([&dynamic, &src])
+        .status()
+        .expect("compiler");
+    assert!(r.success());
+    refused(
+        dynamic.to_str().expect("text"),
+        127,
+        "/no/such/ld.so, which does not exist",
+    );
+    let _ = std::fs::remove_dir_all(d);
+}
+
+#[test]
+fn fatal_signals_reach_the_parent_after_one_line() {
+    let d = scratch("fatal");
+    let cases = [
+        (
+            "null",
+            "int main(){ *(volatile int *)24 = 1; }",
+            libc::SIGSEGV,
+            "main",
+            "fault address 0x18",
+        ),
+        (
+            "jump",
+            "int main(){ ((void (*)(void))0x1230)(); }",
+            libc::SIGSEGV,
+            "pc 0x1230",
+            "fault address 0x1230",
+        ),
+        (
+            "undefined",
+            "int main(){ __asm__(\".inst 0\"); }",
+            libc::SIGILL,
+            "main",
+            "SIGILL",
+        ),
+        (
+            "breakpoint",
+            "int main(){ __asm__(\"brk #1\"); }",
+            libc::SIGTRAP,
+            "main",
+            "SIGTRAP",
+        ),
+        (
+            "recursion",
+            "int f(int n){ volatile char a[9999]; a[0] = n; return f(n + 1) + a[0]; } int main(){ return f(0); }",
+            libc::SIGSEGV,
+            "(f+",
+            "SIGSEGV",
+        ),
+    ];
+    for (name, source, signal, place, what) in cases {
+        let Some(p) = guest(&d, name, source) else {
+            return;
+        };
+        let o = run(&[&p]);
+        let text = String::from_utf8_lossy(&o.stderr).into_owned();
+        assert_eq!(o.status.signal(), Some(signal), "{name}: {text}");
+        assert!(
+            text.contains(place) && text.contains(what),
+            "{name}: {text}"
+        );
+        assert_eq!(text.lines().count(), 1, "{name}: {text}");
+    }
+    let Some(p) = guest(&d, "abort", "int main(){ abort(); }") else {
+        return;
+    };
+    assert_eq!(run(&[&p]).status.signal(), Some(libc::SIGABRT));
+    let _ = std::fs::remove_dir_all(d);
+}
+
+#[test]
+fn command_lines_that_cannot_be_understood() {
+    for args in [
+        &["--jit=sometimes", "x"][..],
+        &["--cache-size=many", "x"],
+        &["--no-such-flag", "x"],
+        &[],
+    ] {
+        let o = run(args);
+        assert_eq!(o.status.code(), Some(2), "{args:?}");
+        assert!(!o.stderr.is_empty());
+    }
+}
