@@ -31,7 +31,12 @@ fn command() -> Command {
         .bin_name("metaphrase binfmt")
         .about("Lets the kernel start AArch64 programs with metaphrase (needs root)")
         .subcommand_required(true)
-        .subcommand(Command::new("register").about("Writes the record").arg(flags).arg(path))
+        .subcommand(
+            Command::new("register")
+                .about("Writes the record")
+                .arg(flags)
+                .arg(path),
+        )
         .subcommand(Command::new("status").about("Says what the kernel does with AArch64 programs"))
         .subcommand(Command::new("unregister").about("Removes the record"))
 }
@@ -71,14 +76,22 @@ fn escaped(bytes: &[u8]) -> String {
 
 /// The line for the kernel's `register` file.
 fn record(exe: &Path, flags: &str) -> Result<String, String> {
-    let path = exe.to_str().ok_or("the path of the executable is not text")?;
+    let path = exe
+        .to_str()
+        .ok_or("the path of the executable is not text")?;
     if path.contains(':') || path.contains('\n') {
-        return Err(format!("the kernel cannot register a path with a colon: {path}"));
+        return Err(format!(
+            "the kernel cannot register a path with a colon: {path}"
+        ));
     }
     if let Some(c) = flags.chars().find(|c| !"FPOC".contains(*c)) {
         return Err(format!("there is no flag {c}: flags are F, P, O and C"));
     }
-    let line = format!(":{NAME}:M::{}:{}:{path}:{flags}", escaped(&MAGIC), escaped(&MASK));
+    let line = format!(
+        ":{NAME}:M::{}:{}:{path}:{flags}",
+        escaped(&MAGIC),
+        escaped(&MASK)
+    );
     // MAX_REGISTER_LENGTH of fs/binfmt_misc.c.
     if line.len() > 1920 {
         return Err(format!("the path is too long for the kernel: {path}"));
@@ -100,7 +113,9 @@ fn folder() -> Result<&'static Path, String> {
 fn explained(what: &str, e: &std::io::Error) -> String {
     match e.raw_os_error() {
         Some(libc::EACCES | libc::EPERM | libc::EROFS) => {
-            format!("{what}: {e}: root rights over the host (or over a user namespace, Linux 6.7) are needed")
+            format!(
+                "{what}: {e}: root rights over the host (or over a user namespace, Linux 6.7) are needed"
+            )
         }
         _ => format!("{what}: {e}"),
     }
@@ -111,13 +126,27 @@ fn others(folder: &Path) -> Vec<(String, String)> {
     let magic: String = MAGIC[..7].iter().map(|b| format!("{b:02x}")).collect();
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries
-        .filter_map(|e| Some((e.file_name().into_string().ok()?, std::fs::read_to_string(e.path()).ok()?)))
+        .filter_map(|e| {
+            Some((
+                e.file_name().into_string().ok()?,
+                std::fs::read_to_string(e.path()).ok()?,
+            ))
+        })
         .filter(|(name, text)| {
-            let hex = text.lines().find_map(|l| l.strip_prefix("magic ")).unwrap_or("");
-            name != NAME && text.starts_with("enabled") && hex.starts_with(&magic) && hex.get(36..40) == Some("b700")
+            let hex = text
+                .lines()
+                .find_map(|l| l.strip_prefix("magic "))
+                .unwrap_or("");
+            name != NAME
+                && text.starts_with("enabled")
+                && hex.starts_with(&magic)
+                && hex.get(36..40) == Some("b700")
         })
         .map(|(name, text)| {
-            let i = text.lines().find_map(|l| l.strip_prefix("interpreter ")).unwrap_or("?");
+            let i = text
+                .lines()
+                .find_map(|l| l.strip_prefix("interpreter "))
+                .unwrap_or("?");
             (name, i.to_string())
         })
         .collect()
@@ -139,7 +168,9 @@ fn register(flags: &str, path: Option<PathBuf>) -> Result<String, String> {
         text += "\nthis executable is not static: it will not start inside root folders without the host's libraries (build it with \"cargo dist\")";
     }
     for (name, interpreter) in others(f) {
-        text += &format!("\nthe record {name} ({interpreter}) takes AArch64 programs too; the newest record wins");
+        text += &format!(
+            "\nthe record {name} ({interpreter}) takes AArch64 programs too; the newest record wins"
+        );
     }
     Ok(text)
 }
@@ -176,7 +207,10 @@ mod tests {
     fn records_are_what_the_kernel_parses() {
         let r = record(Path::new("/opt/metaphrase"), "PF").unwrap();
         let f: Vec<&str> = r.split(':').collect();
-        assert_eq!((f.len(), f[1], f[2], f[6], f[7]), (8, NAME, "M", "/opt/metaphrase", "PF"));
+        assert_eq!(
+            (f.len(), f[1], f[2], f[6], f[7]),
+            (8, NAME, "M", "/opt/metaphrase", "PF")
+        );
         assert!(f[4].starts_with("\\x7f\\x45\\x4c\\x46\\x02\\x01\\x01\\x00"));
         assert!(record(Path::new("/a:b"), "F").is_err());
         assert!(record(Path::new("/a"), "X").unwrap_err().contains('X'));
@@ -185,7 +219,13 @@ mod tests {
 
     #[test]
     fn programs_match_the_magic_and_others_do_not() {
-        let matches = |head: &[u8]| MAGIC.iter().zip(MASK).zip(head).all(|((m, k), b)| m & k == b & k);
+        let matches = |head: &[u8]| {
+            MAGIC
+                .iter()
+                .zip(MASK)
+                .zip(head)
+                .all(|((m, k), b)| m & k == b & k)
+        };
         let mut exe = MAGIC.to_vec();
         assert!(matches(&exe));
         exe[16] = 3;

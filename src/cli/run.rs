@@ -65,7 +65,6 @@ fn command() -> Command {
                 .required(true)
                 .num_args(1..)
                 .trailing_var_arg(true)
-                .allow_hyphen_values(true)
                 .value_parser(value_parser!(OsString)),
         );
     for s in SETTINGS {

@@ -88,6 +88,17 @@ pub fn mremap(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
     Ok(at)
 }
 
+/// `remap_file_pages`: the kernel replaces the pages of a shared file mapping in place; what is mapped and how stays as it is.
+pub fn remap_file_pages(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
+    let end = a[0].checked_add(page_up(a[1])).ok_or(Errno::EINVAL)?;
+    if end > t.process.mem.layout.top {
+        return Err(Errno::EINVAL);
+    }
+    let r = host::call(libc::SYS_remap_file_pages, a)?;
+    t.code_changed(a[0]..end);
+    Ok(r)
+}
+
 /// `brk`.
 pub fn brk(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
     let old = t.process.mem.brk_range().end;

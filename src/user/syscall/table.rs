@@ -42,7 +42,7 @@ rows! {
     284 mlock2                  pass(SYS_mlock2)                             [Ptr, Size, Hex];
     232 mincore                 pass(SYS_mincore)                            [Ptr, Size, Ptr];
     233 madvise                 full(mem::madvise)                           [Ptr, Size, Int];
-    234 remap_file_pages        none("deprecated")                           [Ptr, Size, Hex, Off, Hex];
+    234 remap_file_pages        full(mem::remap_file_pages)                  [Ptr, Size, Hex, Off, Hex];
     288 pkey_mprotect           partial(mem::pkey_mprotect,"only key -1, as a CPU without POE") [Ptr, Size, Prot, Int];
     289 pkey_alloc              full(mem::pkey_alloc)                        [Hex, Hex];
     290 pkey_free               full(mem::pkey_free)                         [Int];
