@@ -19,7 +19,9 @@
 //!   `guest_pc` of the [`crate::emit::FaultSite`] that names the faulting host instruction; then the handler resumes at the site's
 //!   `landing_offset` with all other host registers as they were;
 //! * misaligned address where the guest architecture demands alignment: as a trap, but `header.fault_addr` holds the address,
-//!   `header.fault_info` is [`FAULT_ALIGNMENT`] (bit 0: a write), and [`EXIT_FAULT`] is returned.
+//!   `header.fault_info` is [`FAULT_ALIGNMENT`] (bit 0: a write), and [`EXIT_FAULT`] is returned;
+//! * a floating-point result is a NaN: store the pc of the guest instruction, of which nothing has been done, and return
+//!   [`EXIT_FAULT`]: the interpreter executes it by the guest's rules ([`crate::emit::NanFix`]).
 //!
 //! **Floating point.** MXCSR holds the guest's rounding mode while translated code runs, all exceptions masked; its
 //! sticky bits are part of the guest's FPSR. Helpers that run Rust floating point save and restore it themselves.
@@ -105,7 +107,7 @@ pub const EXIT_LOOKUP: u64 = 1;
 pub const EXIT_TRAP: u64 = 2;
 /// `header.stop` was seen.
 pub const EXIT_STOP: u64 = 3;
-/// A guest memory access faulted.
+/// A guest memory access faulted, or the interpreter should execute the guest instruction for another reason.
 pub const EXIT_FAULT: u64 = 4;
 
 /// Baseline code has used up its execution counter: guest pc stored, nothing executed. The runtime sets the counter anew or

@@ -2,7 +2,7 @@
 //!
 //! User mode: a guest address is a host address, so an access is one host instruction. If it faults, the registers of the
 //! faulting guest instruction must be complete without having been stored beforehand. So after each access (or a group of
-//! accesses between which no slot becomes dirty) comes a branch that is never taken, on the state pointer being zero, to a cold
+//! accesses between which no slot becomes dirty) comes a branch that is never taken, on r15 being zero, to a cold
 //! block that stores the dirty slots and leaves with `EXIT_FAULT`. The branch keeps the values alive across the access; once
 //! compiled it is overwritten by a NOP (see [`crate::pcmap`]), and the host signal handler goes to the cold block by itself.
 //!
