@@ -151,6 +151,11 @@ pub fn ways() -> Vec<Way> {
         jit: JitMode::Sync,
         ..c.clone()
     };
+    // Baseline code comes after a few executions, and regions not at all.
+    let warm = |c: &EngineConfig| EngineConfig {
+        threshold: 1000,
+        ..sync(c)
+    };
     let plain = EngineConfig {
         optimise: false,
         ..sync(&base)
@@ -160,6 +165,8 @@ pub fn ways() -> Vec<Way> {
         ("tier 0, single instructions", single.clone(), 1),
         ("tier 1", sync(&base), 3),
         ("tier 1, not optimised", plain, 3),
+        ("baseline", warm(&base), 11),
+        ("baseline, single instructions", warm(&single), 11),
         ("tier 1, single instructions", sync(&single), 3),
     ]
 }
