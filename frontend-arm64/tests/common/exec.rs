@@ -21,6 +21,12 @@ pub const CODE_BYTES: u64 = 16 << 20;
 pub const DATA: u64 = 0x20_0000_0000;
 /// Its size.
 pub const DATA_BYTES: u64 = 65536;
+/// An SVC that does nothing: a place where the runtime has control.
+pub const SAFEPOINT: u16 = 1;
+/// SVC of this number plus n turns over [`PATCHED_BIT`] of word n of the program.
+pub const PATCH: u16 = 0x100;
+/// Lowest bit of the immediate of an ADD.
+pub const PATCHED_BIT: u32 = 1 << 10;
 /// What the rest of the code area holds.
 pub const BRK: u32 = 0xd420_0000;
 /// FPCR bits that are part of a translation's key.
@@ -171,8 +177,9 @@ fn read_out(b: &[u8]) -> Regs {
 }
 
 /// Memory as the runner has it.
-struct Memory<'a> {
-    group: &'a Group,
+struct Memory {
+    at: u64,
+    words: Vec<u32>,
     data: Vec<u8>,
 }
 
@@ -190,11 +197,11 @@ pub fn hash(data: &[u8]) -> u64 {
     })
 }
 
-impl Memory<'_> {
+impl Memory {
     fn code_word(&self, at: u64) -> Option<u32> {
         let inside = at.wrapping_sub(CODE) < CODE_BYTES;
-        let i = at.wrapping_sub(self.group.at) / 4;
-        inside.then(|| self.group.words.get(i as usize).copied().unwrap_or(BRK))
+        let i = at.wrapping_sub(self.at) / 4;
+        inside.then(|| self.words.get(i as usize).copied().unwrap_or(BRK))
     }
 
     /// Offset of an access in the data window.
@@ -219,7 +226,7 @@ impl Memory<'_> {
     }
 }
 
-impl Guest for Memory<'_> {
+impl Guest for Memory {
     fn read(&mut self, addr: u64, buf: &mut [u8], _: MemInfo) -> Result<(), Fault> {
         if addr.wrapping_sub(CODE) < CODE_BYTES {
             for (i, b) in buf.iter_mut().enumerate() {
@@ -264,7 +271,12 @@ pub fn interpret(g: &Group, i: &Regs, cfg: &Config, max_insns: u32, optimise: bo
     };
     put(&mut state, i);
     let data = if g.memory { fresh_data() } else { Vec::new() };
-    let mut memory = Memory { group: g, data };
+    let words = g.words.clone();
+    let mut memory = Memory {
+        at: g.at,
+        words,
+        data,
+    };
     let end = g.at + 4 * g.words.len() as u64;
     let mut pc = g.at;
     let mut budget = BLOCKS;
@@ -295,7 +307,19 @@ pub fn interpret(g: &Group, i: &Regs, cfg: &Config, max_insns: u32, optimise: bo
                 pc = at + 4;
             }
             Left::Trap {
-                kind: TrapKind::Brk(_),
+                kind: TrapKind::Svc(n @ PATCH..),
+                pc: at,
+            } => {
+                memory.words[usize::from(n - PATCH)] ^= PATCHED_BIT;
+                pc = at + 4;
+            }
+            Left::Trap {
+                kind: TrapKind::Svc(SAFEPOINT),
+                pc: at,
+            } => pc = at + 4,
+            // A branch to nowhere: where it went is known by pc.
+            Left::Trap {
+                kind: TrapKind::Brk(_) | TrapKind::FetchFault,
                 pc,
             } => break (SIGTRAP, pc, 0),
             Left::Trap { pc, .. } => break (SIGILL, pc, 0),

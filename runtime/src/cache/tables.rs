@@ -78,7 +78,7 @@ impl Tables {
     /// Adds a block unless another thread was faster; returns the one that is in the table.
     pub fn insert(&mut self, b: Box<Block0>) -> &Block0 {
         let key = (b.pc, b.mode);
-        for p in pages(b.pc, b.pc + b.len().max(1)) {
+        for p in pages(b.pc, b.pc.saturating_add(b.len().max(1))) {
             self.pages.entry(p).or_default().insert(key);
         }
         self.blocks.entry(key).or_insert(b)
@@ -282,11 +282,11 @@ impl Tables {
             let Some(b) = self.blocks.get(&key) else {
                 continue;
             };
-            if b.pc >= end || b.pc + b.len().max(1) <= start {
+            if b.pc >= end || b.pc.saturating_add(b.len().max(1)) <= start {
                 continue;
             }
             if let Some(b) = self.blocks.remove(&key) {
-                for p in pages(b.pc, b.pc + b.len().max(1)) {
+                for p in pages(b.pc, b.pc.saturating_add(b.len().max(1))) {
                     if let Some(set) = self.pages.get_mut(&p) {
                         set.remove(&key);
                         if set.is_empty() {

@@ -119,7 +119,7 @@ fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Op
             inline: c.inline,
         };
         if b.ends_with_call {
-            let after = b.pc + b.len();
+            let after = b.pc.wrapping_add(b.len());
             if let Some(s) = b.code.succ {
                 g.calls.push((s.taken, after));
                 if c.inline.is_none() {
@@ -161,8 +161,9 @@ fn cut(blocks: &BTreeMap<u64, &Block0>) -> BTreeMap<u64, Piece> {
             let next = starts[starts.partition_point(|&s| s <= pc)..]
                 .first()
                 .copied();
-            let end = next.filter(|&n| n < pc + b.len()).unwrap_or(pc + b.len());
-            let n = (end - pc) as usize / 4;
+            let own = pc.wrapping_add(b.len());
+            let end = next.filter(|&n| n < own).unwrap_or(own);
+            let n = end.wrapping_sub(pc) as usize / 4;
             (
                 pc,
                 Piece {

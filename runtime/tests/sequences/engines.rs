@@ -3,9 +3,10 @@
 //! Guest memory is at fixed addresses (those of the oracle), so only one thread may use it at a time: [`Arena`] is the lock.
 
 use crate::exec::{
-    BRK, CODE, CODE_BYTES, DATA, DATA_BYTES, Group, Regs, SIGBUS, SIGILL, SIGSEGV, SIGTRAP,
-    fresh_data, hash,
+    BRK, CODE, CODE_BYTES, DATA, DATA_BYTES, Group, PATCH, PATCHED_BIT, Regs, SAFEPOINT, SIGBUS,
+    SIGILL, SIGSEGV, SIGTRAP, fresh_data, hash,
 };
+use crate::generate::Rng;
 use metaphrase_runtime::engine::{Engine, EngineConfig, JitMode};
 use metaphrase_runtime::env::{Access, Environment, Exception, Flow};
 use metaphrase_runtime::stats::Counter;
@@ -64,17 +65,17 @@ impl Arena {
         // SAFETY: as above.
         hash(unsafe { std::slice::from_raw_parts(DATA as *const u8, DATA_BYTES as usize) })
     }
+}
 
-    /// Puts words into the code area, or BRK where they were.
-    pub fn place(&mut self, at: u64, words: impl Iterator<Item = u32>) {
-        let page = at & !0xfff;
-        protect(page, 65536, libc::PROT_READ | libc::PROT_WRITE);
-        for (i, w) in words.enumerate() {
-            // SAFETY: in the code area, writable now.
-            unsafe { (at as *mut u32).add(i).write(w) };
-        }
-        protect(page, 65536, libc::PROT_READ);
+/// Puts words into the code area.
+fn place(at: u64, words: impl Iterator<Item = u32>) {
+    let page = at & !0xfff;
+    protect(page, 65536, libc::PROT_READ | libc::PROT_WRITE);
+    for (i, w) in words.enumerate() {
+        // SAFETY: in the code area, writable now.
+        unsafe { (at as *mut u32).add(i).write(w) };
     }
+    protect(page, 65536, libc::PROT_READ);
 }
 
 fn protect(at: u64, bytes: u64, prot: i32) {
@@ -83,14 +84,34 @@ fn protect(at: u64, bytes: u64, prot: i32) {
     assert_eq!(r, 0);
 }
 
-/// What the guest meets: its code, and the way out.
-#[derive(Default)]
-struct World {
+/// What the guest meets: its code, safepoints where the runtime is disturbed at random, and the way out.
+struct World<'a> {
+    engine: &'a Engine,
+    group: &'a Group,
+    rng: Rng,
+    patched: bool,
     signo: u32,
     addr: u64,
 }
 
-impl Environment for World {
+impl World<'_> {
+    /// Things that must not matter.
+    fn disturb(&mut self, cpu: &Vcpu) {
+        let (at, len) = (self.group.at, 4 * self.group.words.len() as u64);
+        match self.rng.below(12) {
+            0 => self.engine.invalidate(at, at + len),
+            1 => {
+                let start = at + self.rng.below(len);
+                self.engine.invalidate(start, start + self.rng.below(64));
+            }
+            2 | 3 => cpu.request_stop(),
+            4 => self.engine.stop_all(),
+            _ => {}
+        }
+    }
+}
+
+impl Environment for World<'_> {
     fn fetch(&mut self, pc: u64) -> Option<u32> {
         // SAFETY: the code area is mapped.
         (pc.wrapping_sub(CODE) < CODE_BYTES).then(|| unsafe { (pc as *const u32).read() })
@@ -98,6 +119,18 @@ impl Environment for World {
 
     fn exception(&mut self, cpu: &mut Vcpu, e: Exception) -> Flow {
         (self.signo, self.addr) = match e {
+            Exception::Svc(SAFEPOINT) => {
+                self.disturb(cpu);
+                return Flow::Continue;
+            }
+            Exception::Svc(n @ PATCH..) => {
+                self.patched = true;
+                let at = self.group.at + 4 * u64::from(n - PATCH);
+                // SAFETY: a word of the program, in the code area.
+                let word = unsafe { (at as *const u32).read() };
+                place(at, [word ^ PATCHED_BIT].into_iter());
+                return Flow::Continue;
+            }
             Exception::Brk(_) => (SIGTRAP, 0),
             Exception::Undefined | Exception::Unimplemented(_) => (SIGILL, 0),
             Exception::Svc(_) => {
@@ -171,6 +204,42 @@ pub fn ways() -> Vec<Way> {
     ]
 }
 
+/// Ways to run programs: what differs is when code becomes hot, and how much room it has.
+pub fn program_ways() -> Vec<Way> {
+    let way = |jit, threshold| EngineConfig {
+        jit,
+        threshold,
+        cache_size: 16 << 20,
+        ..EngineConfig::default()
+    };
+    let single = EngineConfig {
+        max_block: 1,
+        ..way(JitMode::Sync, 2)
+    };
+    let plain = EngineConfig {
+        optimise: false,
+        ..way(JitMode::Sync, 3)
+    };
+    let small = |jit| EngineConfig {
+        cache_size: 256 << 10,
+        ..way(jit, 1)
+    };
+    vec![
+        ("program, tier 0", way(JitMode::Off, 1), 1),
+        ("program, at once", way(JitMode::Sync, 1), 2),
+        ("program, single instructions", single, 2),
+        ("program, not optimised", plain, 2),
+        ("program, baseline", way(JitMode::Sync, 100_000), 2),
+        ("program, all tiers", way(JitMode::Sync, 20), 3),
+        ("program, small cache", small(JitMode::Sync), 2),
+        (
+            "program, small cache, background",
+            small(JitMode::Background),
+            3,
+        ),
+    ]
+}
+
 /// An engine with its CPU. Only one that compiles may exist at a time: the table of fault sites is the process's.
 pub fn machine((name, config, runs): Way) -> Machine {
     Machine {
@@ -184,22 +253,29 @@ pub fn machine((name, config, runs): Way) -> Machine {
 impl Machine {
     /// Runs a sequence from its first state, several times; the results.
     pub fn run(&mut self, arena: &mut Arena, g: &Group) -> Vec<Regs> {
-        arena.place(g.at, g.words.iter().copied());
-        let outs = (0..self.runs)
-            .map(|_| self.once(arena, &g.ins[0]))
-            .collect();
-        arena.place(g.at, g.words.iter().map(|_| BRK));
+        let outs = (0..self.runs).map(|n| self.once(arena, g, n)).collect();
+        place(g.at, g.words.iter().map(|_| BRK));
         self.engine.invalidate(CODE, CODE + CODE_BYTES);
         outs
     }
 
-    fn once(&mut self, arena: &mut Arena, i: &Regs) -> Regs {
+    fn once(&mut self, arena: &mut Arena, g: &Group, n: u32) -> Regs {
         arena.reset();
-        let pc = i.pc;
-        put(&mut self.cpu, i);
-        self.cpu.regs_mut().pc = pc;
-        let mut world = World::default();
+        place(g.at, g.words.iter().copied());
+        put(&mut self.cpu, &g.ins[0]);
+        self.cpu.regs_mut().pc = g.at;
+        let mut world = World {
+            engine: &self.engine,
+            group: g,
+            rng: Rng::new(g.ins[0].x[0] ^ u64::from(n)),
+            patched: false,
+            signo: 0,
+            addr: 0,
+        };
         self.engine.run(&mut self.cpu, &mut world);
+        if world.patched {
+            self.engine.invalidate(CODE, CODE + CODE_BYTES);
+        }
         let r = self.cpu.regs();
         Regs {
             x: r.x,
