@@ -148,7 +148,7 @@ pub const UNSAFE: &[(&str, &str)] = &[
     ("src/user/syscall/ipc.rs", "host calls"),
     ("src/user/syscall/misc.rs", "host calls"),
     ("src/user/syscall/net.rs", "host calls"),
-    ("src/user/syscall/poll.rs", "events that the kernel has written"),
+    ("src/user/syscall/poll.rs", "the kernel's events"),
     ("src/user/syscall/signal.rs", "host calls"),
     ("src/user/syscall/task.rs", "host calls"),
     ("src/user/syscall/time.rs", "the host's vDSO"),
