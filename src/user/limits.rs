@@ -7,7 +7,7 @@
 
 use super::host;
 use super::syscall::{Errno, SysResult};
-use parking_lot::Mutex;
+use metaphrase_runtime::sync::Mutex;
 
 /// `struct rlimit64`.
 #[repr(C)]
