@@ -126,10 +126,8 @@ mod tests {
         let host = || {
             let mut l = Limit { cur: 0, max: 0 };
             // SAFETY: `l` has the layout of a `struct rlimit`.
-            assert_eq!(
-                unsafe { libc::getrlimit(libc::RLIMIT_AS, (&raw mut l).cast()) },
-                0
-            );
+            let r = unsafe { libc::getrlimit(libc::RLIMIT_AS, (&raw mut l).cast()) };
+            assert_eq!(r, 0);
             l
         };
         let (before, host_before) = (get(libc::RLIMIT_AS).expect("limit"), host());
