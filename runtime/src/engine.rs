@@ -64,7 +64,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         EngineConfig {
             jit: JitMode::Background,
-            threshold: 1500,
+            threshold: 30_000,
             threads: 1,
             cache_size: 256 << 20,
             cpu: MAX,
