@@ -4,6 +4,7 @@
 //! translates one; links the exit just taken; and hands traps, faults and interrupts to the environment.
 
 use crate::cache::block::{Block0, COUNT_ONLY};
+use crate::cache::unit::Tier;
 use crate::compile::tier1::{self, Tier1, Worker};
 use crate::env::{Access, Environment, Exception, Flow};
 use crate::helpers;
@@ -64,7 +65,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         EngineConfig {
             jit: JitMode::Background,
-            threshold: 30_000,
+            threshold: 1_000_000,
             threads: 1,
             cache_size: 256 << 20,
             cpu: MAX,
@@ -76,7 +77,7 @@ impl Default for EngineConfig {
 }
 
 /// Executions in the interpreter before a block gets baseline code.
-const WARM: u32 = 8;
+const WARM: u32 = 2;
 
 impl EngineConfig {
     /// Whether baseline code stands between interpreter and regions.
@@ -230,7 +231,7 @@ impl Engine {
                     Flow::Continue
                 }
                 Left::Hot => {
-                    self.hot(cpu);
+                    self.hot(cpu, &mut scratch.baseline);
                     // The jump cache may name the code just left.
                     from = From::Lookup;
                     Flow::Continue
@@ -336,18 +337,32 @@ impl Engine {
         true
     }
 
-    /// Baseline code at the guest pc has run often enough.
-    fn hot(&self, cpu: &mut Vcpu) {
-        let t = self.tier1.tables.read();
+    /// Baseline code at the guest pc has run often: a trace may begin there, or it is time for the optimizing compiler.
+    fn hot(&self, cpu: &mut Vcpu, base: &mut Baseline) {
         let key = (cpu.frame.guest.pc, cpu.mode);
-        let Some(b) = t.block(key) else { return };
-        if t.optimized(key).is_some() {
-            return;
-        }
-        let b = ptr::from_ref(b);
-        drop(t);
+        let (b, tier) = {
+            let t = self.tier1.tables.read();
+            match (t.block(key), t.entry(key)) {
+                (Some(b), Some(e)) => (ptr::from_ref(b), e.tier),
+                _ => return,
+            }
+        };
         // SAFETY: found in the table while this CPU is in its epoch.
         let b = unsafe { &*b };
+        if tier == Tier::Optimized || b.counts() {
+            // It was older code that came back.
+            return;
+        }
+        let left = self.config.threshold as u64;
+        let left = left.saturating_sub(b.own_executions()).min(i32::MAX as u64) as i32;
+        if tier == Tier::Baseline && left > 0 {
+            cpu.phase(Phase::Compile);
+            if !self.tier1.promote_trace(base, b, &cpu.shared) {
+                b.count_down(left);
+            }
+            cpu.phase(Phase::Dispatch);
+            return;
+        }
         b.never_hot(self.config.collect.stats);
         self.queue(cpu, b);
     }
@@ -379,17 +394,18 @@ impl Engine {
         }
     }
 
-    /// The CPU enters guest code: names its epoch, and forgets its caches if something was retired since.
+    /// The CPU enters guest code: names its epoch, and forgets its caches if blocks were retired since.
     fn enter(&self, cpu: &mut Vcpu) {
         let epoch = self.tier1.epoch.load(Ordering::SeqCst);
         let s = &cpu.shared;
         if s.active.load(Ordering::Relaxed) != epoch {
             s.active.store(epoch, Ordering::SeqCst);
         }
-        let stale = s.seen.load(Ordering::Relaxed) != epoch;
+        let blocks = self.tier1.block_epoch.load(Ordering::SeqCst);
+        let stale = s.seen.load(Ordering::Relaxed) != blocks;
         let mode = (cpu.frame.guest.fpcr & FPCR_MODE) as u64;
         if stale || mode != cpu.mode {
-            cpu.shared.seen.store(epoch, Ordering::Relaxed);
+            cpu.shared.seen.store(blocks, Ordering::Relaxed);
             cpu.mode = mode;
             cpu.flush_caches();
         }
@@ -515,6 +531,13 @@ impl Engine {
                     ..
                 }
         );
+        let ends_with_return = matches!(
+            block.exit,
+            Exit::Indirect {
+                kind: metaphrase_ir::IndirectKind::Return,
+                ..
+            }
+        );
         let threshold = match (self.config.jit, self.config.baseline()) {
             (JitMode::Off, _) => self.config.collect.stats.then_some(COUNT_ONLY as u32),
             (_, true) => Some(WARM),
@@ -526,7 +549,7 @@ impl Engine {
             cpu.mode,
             words,
             code,
-            ends_with_call,
+            (ends_with_call, ends_with_return),
             threshold,
         ));
         ptr::from_ref(self.tier1.tables.write().insert(b))

@@ -118,7 +118,7 @@ pub(crate) const BLOCK_ENTRIES: usize = 4096;
 pub struct CpuShared {
     /// Epoch in which the CPU entered guest code; 0 while it is outside (system calls, dispatcher of another engine).
     pub(crate) active: AtomicU64,
-    /// Epoch that its caches are valid for.
+    /// Number of block retirements that its block cache knows of.
     pub(crate) seen: AtomicU64,
     /// Address of its stop word.
     pub(crate) stop: AtomicU64,
@@ -142,15 +142,18 @@ impl CpuShared {
         unsafe { (*(word as *const AtomicU64)).load(Ordering::Relaxed) }
     }
 
-    /// Empties the CPU's jump cache, from any thread.
-    pub(crate) fn clear_jump_cache(&self) {
+    /// Removes these guest addresses from the CPU's jump cache, from any thread.
+    pub(crate) fn forget_jumps(&self, pcs: &[u64]) {
         let p = self.jump_cache.load(Ordering::SeqCst) as *const JumpEntry;
         if p.is_null() {
             return;
         }
-        for i in 0..JUMP_ENTRIES {
+        for &pc in pcs {
+            let i = (pc >> 2) as usize & (JUMP_ENTRIES - 1);
             // SAFETY: a registered CPU's jump cache outlives its registration.
-            unsafe { (*p.add(i)).pc.store(empty_pc(i), Ordering::SeqCst) };
+            let e = unsafe { &*p.add(i) };
+            let _ =
+                e.pc.compare_exchange(pc, empty_pc(i), Ordering::SeqCst, Ordering::Relaxed);
         }
     }
 }

@@ -36,7 +36,7 @@ impl Baseline {
         if m.aligned && m.size > 0 {
             self.r.asm.test8_imm(addr, m.bytes() as u8 - 1);
             let jump = self.r.asm.jcc(cc::NE);
-            self.cold.push(Cold::Leave {
+            self.later(Cold::Leave {
                 jump,
                 pc: self.guest_pc,
                 code: EXIT_FAULT,

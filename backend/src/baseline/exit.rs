@@ -13,7 +13,7 @@ impl Baseline {
     /// Emits the op if it is one of these.
     pub(super) fn exit_op(&mut self, code: &Bytecode, i: u32, o: &BOp) -> bool {
         match o.op {
-            Op0::Goto => self.direct(0),
+            Op0::Goto => self.goto(),
             Op0::Br => {
                 let a = self.r.get(o.a);
                 self.r.asm.test8_imm(a, 1);
@@ -53,24 +53,56 @@ impl Baseline {
         }
     }
 
+    fn goto(&mut self) {
+        let to = self.succ.taken;
+        if self.ahead == Some(to) {
+            self.went_on = true;
+        } else {
+            self.direct(to);
+        }
+    }
+
     /// Two-way exit on the host's flags.
     pub(super) fn branch(&mut self, c: u8) {
-        let taken = self.r.asm.jcc8(c);
-        self.side(1);
-        self.r.asm.here8(taken);
-        self.side(0);
+        let s = self.succ;
+        if let Some(p) = self.ahead.filter(|&p| p == s.fall || p == s.taken) {
+            self.went_on = true;
+            let (c, to) = if p == s.fall {
+                (c, s.taken)
+            } else {
+                (c ^ 1, s.fall)
+            };
+            let jump = self.r.asm.jcc(c);
+            if self.head == Some(to) {
+                self.r.asm.bind(jump, 0);
+            } else {
+                self.later(Cold::Side { jump, to });
+            }
+        } else if self.head == Some(s.taken) {
+            let jump = self.r.asm.jcc(c);
+            self.r.asm.bind(jump, 0);
+            self.side_at = [0, self.r.asm.pos()];
+            self.direct(s.fall);
+        } else {
+            let taken = self.r.asm.jcc8(c);
+            self.side_at[1] = self.r.asm.pos();
+            self.direct(s.fall);
+            self.r.asm.here8(taken);
+            self.side_at[0] = self.r.asm.pos();
+            self.direct(s.taken);
+        }
     }
 
-    /// Exit number `n` of a two-way branch, and where the cold paths' jumps to it go.
-    fn side(&mut self, n: usize) {
-        let at = self.r.asm.pos();
-        self.side_at[n] = at;
-        let slot = n.min(self.slots.len().saturating_sub(2)) as u32;
-        self.direct(slot);
-    }
-
-    /// Tail-jump through a chain slot.
-    fn direct(&mut self, slot: u32) {
+    /// Goes to guest address `to`: through a chain slot, or round the loop.
+    fn direct(&mut self, to: u64) {
+        if self.head == Some(to) {
+            return self.r.asm.jmp_to(0);
+        }
+        let known = self.slots.iter().skip(1).position(|&s| s == to);
+        let slot = known.map_or(self.slots.len(), |n| n + 1) as u32;
+        if known.is_none() {
+            self.slots.push(to);
+        }
         let a = &mut self.r.asm;
         a.put(0x3d_8d_48, 7); // lea rdi, [rip + slot]
         let field = a.pos() as u32 - 4;
@@ -78,10 +110,27 @@ impl Baseline {
         self.reloc(field, slot, 4);
     }
 
-    /// Looks the target up in the jump cache.
+    /// Indirect branch. One whose target the trace expects (a return whose call is part of it) only checks that.
     fn indirect(&mut self, o: &BOp) {
         let t = self.r.get(o.a);
-        let e = self.r.alloc();
+        let Some(p) = self.ahead else {
+            let e = self.r.alloc();
+            return self.look_up(t, e);
+        };
+        if p as i32 as i64 as u64 == p {
+            self.r.asm.alu_imm(alu::CMP, true, t, p as i32);
+        } else {
+            let k = self.r.alloc();
+            self.r.asm.mov_imm(k, p);
+            self.r.asm.alu(alu::CMP, true, t, k);
+        }
+        let jump = self.r.asm.jcc(cc::NE);
+        self.later(Cold::LookUp { jump, target: t });
+        self.went_on = true;
+    }
+
+    /// Looks the target in register `t` up in the jump cache; `e` is changed.
+    fn look_up(&mut self, t: Gpr, e: Gpr) {
         let size = size_of::<JumpEntry>() as u32;
         let m = &mut self.r.asm;
         m.mov32(e, t);
@@ -147,6 +196,14 @@ impl Baseline {
                 self.store_pc(pc);
                 self.r.asm.put(0xc3, 1);
             }
+            Cold::Side { jump, to } => {
+                self.r.asm.bind(jump, here);
+                self.direct(to);
+            }
+            Cold::LookUp { jump, target } => {
+                self.r.asm.bind(jump, here);
+                self.look_up(target, if target == RAX { RCX } else { RAX });
+            }
             Cold::Leave { jump, pc, code } => {
                 self.r.asm.bind(jump, here);
                 self.store_pc(pc);
@@ -172,7 +229,8 @@ impl Baseline {
                 self.r.asm.bind(jump, here);
                 self.push_op(op);
                 self.r.asm.put(0xe8, 5);
-                self.redo_calls.push(self.r.asm.pos() as u32 - 4);
+                self.redo_calls
+                    .push((self.part, self.r.asm.pos() as u32 - 4));
                 match result {
                     Home::Gpr(r, w) => self.r.asm.load(r, w),
                     Home::D(x, w) => self.r.asm.load_d(x, w),
@@ -185,7 +243,7 @@ impl Baseline {
                 let a = &mut self.r.asm;
                 a.mov_imm(RSI, op as u64 * size_of::<BOp>() as u64);
                 a.put(0xe8, 5);
-                self.calls.push(a.pos() as u32 - 4);
+                self.calls.push((self.part, a.pos() as u32 - 4));
                 // 2: link 0, 3: link 1.
                 a.alu_imm(alu::CMP, false, RAX, 2);
                 let taken = a.jcc(cc::E);

@@ -99,15 +99,16 @@ impl Baseline {
         self.known[self.next_known] = k;
     }
 
-    /// Stores the kind of a triple, unless memory has it.
-    pub(super) fn kind(&mut self, word: u16, kind: FlagsKind, imm: Option<u64>) {
+    /// Stores the kind of a triple, unless memory has it. Returns the constant second operand that memory still has.
+    pub(super) fn kind(&mut self, word: u16, kind: FlagsKind, imm: Option<u64>) -> Option<u64> {
         let kind = kind as u64;
-        let same = self.known(word).is_some_and(|k| k.kind == kind);
+        let before = self.known(word);
         self.unknown(word);
-        if !same {
+        if before.is_none_or(|k| k.kind != kind) {
             self.r.set_imm(word, kind);
         }
         self.remember(Known { word, kind, imm });
+        before.and_then(|k| k.imm)
     }
 
     #[inline]
@@ -121,9 +122,11 @@ impl Baseline {
     #[inline]
     fn flags_imm(&mut self, o: &BOp, kind: FlagsKind, imm: u64) {
         let a = self.r.get(o.a);
-        self.kind(o.d, kind, Some(imm));
+        let before = self.kind(o.d, kind, Some(imm));
         self.r.set(o.d + 1, a);
-        self.r.set_imm(o.d + 2, imm);
+        if before != Some(imm) {
+            self.r.set_imm(o.d + 2, imm);
+        }
     }
 
     fn move_flags(&mut self, o: &BOp) {
@@ -318,7 +321,7 @@ impl Baseline {
     /// The op's rare case comes back here with `d` fetched from word `w`.
     fn redo(&mut self, rare: Option<u32>, i: u32, d: u8, w: u16) {
         if let Some(jump) = rare {
-            self.cold.push(Cold::Redo {
+            self.later(Cold::Redo {
                 jump,
                 op: i,
                 result: Home::Gpr(d, w),
@@ -335,10 +338,12 @@ impl Baseline {
                 self.branch(cc);
             }
             None => {
+                // The rare case comes back without registers, so the trace ends here.
+                self.ahead = None;
                 self.r.flush_words(o.a, 3);
                 let (cc, jump) = self.holds_dynamic(c, o.a);
                 self.branch(cc);
-                self.cold.push(Cold::Decide { jump, op: i });
+                self.later(Cold::Decide { jump, op: i });
             }
         }
     }

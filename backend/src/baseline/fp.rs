@@ -128,7 +128,7 @@ impl Baseline {
         let unordered = Enc(if wide { 0x66 } else { 0 }, 1, 0x2e);
         self.r.asm.rr(unordered, false, x, x);
         let jump = self.r.asm.jcc(cc::P);
-        self.cold.push(Cold::Redo {
+        self.later(Cold::Redo {
             jump,
             op: i,
             result: Home::D(x, e.d),
@@ -229,7 +229,7 @@ impl Baseline {
         self.r.asm.rr(scalar(from, 0x2c), long, d, a);
         self.r.asm.alu_imm(alu::CMP, long, d, 1);
         let jump = self.r.asm.jcc(cc::O);
-        self.cold.push(Cold::Redo {
+        self.later(Cold::Redo {
             jump,
             op: i,
             result: Home::Gpr(d, e.d),

@@ -150,7 +150,7 @@ impl Baseline {
         self.r.asm.lea(true, t, a, off);
         self.r.asm.test8_imm(t, o.d as u8);
         let jump = self.r.asm.jcc(cc::NE);
-        self.cold.push(Cold::Align {
+        self.later(Cold::Align {
             jump,
             addr: t,
             pc: self.guest_pc,

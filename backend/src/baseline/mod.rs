@@ -1,4 +1,4 @@
-//! The baseline: a template compiler from tier-0 bytecode (one basic block) to x86-64, for code that is too warm to interpret and
+//! The baseline: a template compiler from tier-0 bytecode (one basic block, or a [`trace`] of several) to x86-64, for code that is too warm to interpret and
 //! not warm enough for Cranelift. It has to be cheap first: one pass, no allocation per op.
 //!
 //! Idea: each bytecode op becomes its host instructions and stores its result to the frame at once and in order, so that the guest
@@ -21,15 +21,17 @@ mod memory;
 mod regs;
 mod simd;
 mod simd_fp;
+pub mod trace;
 mod vector;
 
 use crate::abi::{Builtin, ChainSlot, EXIT_FAULT, FrameHeader, HEADER_SIZE, MODE_FP, STATE_BIAS};
-use crate::bytecode::{BOp, Bytecode, Op0};
+use crate::bytecode::{BOp, Bytecode, Op0, Pair};
 use crate::emit::{CompiledUnit, FaultSite, Reloc};
 use crate::pcmap::PcMap;
 use asm::{Enc, Gpr, RAX, RCX, RDI, RDX, RSI, cc};
 use regs::Regs;
 use std::mem::offset_of;
+use trace::Part;
 
 /// What the host can do beyond SSE4.1.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +65,10 @@ enum Cold {
         result: Home,
         resume: u32,
     },
+    /// A conditional branch out of a trace.
+    Side { jump: u32, to: u64 },
+    /// An indirect branch that does not go where the trace goes on.
+    LookUp { jump: u32, target: Gpr },
     /// A conditional exit whose flags are of a rare kind.
     Decide { jump: u32, op: u32 },
 }
@@ -93,8 +99,16 @@ pub struct Baseline {
     host: Host,
     /// Frame word of the guest pc.
     pc_word: u16,
-    code_at: u64,
-    ops_at: u64,
+    /// Addresses of the blocks' bytecode and ops, and which of them is being compiled.
+    parts: Vec<(u64, u64)>,
+    part: u16,
+    /// Successors of the block being compiled.
+    succ: Pair,
+    /// Guest address of the next block of the trace, and whether the exit just compiled leads into it.
+    ahead: Option<u64>,
+    went_on: bool,
+    /// Guest address to which exits jump within the code: the trace's first block.
+    head: Option<u64>,
     /// Guest instruction of the op being compiled.
     guest_pc: u64,
     fp_inline: bool,
@@ -103,10 +117,11 @@ pub struct Baseline {
     faults: Vec<FaultSite>,
     relocs: Vec<Reloc>,
     slots: Vec<u64>,
-    cold: Vec<Cold>,
-    /// Calls to the call-out routine and to the one that keeps registers.
-    calls: Vec<u32>,
-    redo_calls: Vec<u32>,
+    /// With the number of the block.
+    cold: Vec<(u16, Cold)>,
+    /// Calls to the call-out routine and to the one that keeps registers: number of the block, place.
+    calls: Vec<(u16, u32)>,
+    redo_calls: Vec<(u16, u32)>,
     /// Where the code of the conditional exit's two sides is.
     side_at: [usize; 2],
     ranges: Vec<(u32, u64)>,
@@ -134,8 +149,12 @@ impl Baseline {
                 sse42: std::is_x86_feature_detected!("sse4.2"),
             },
             pc_word: ((HEADER_SIZE + pc_offset) / 8) as u16,
-            code_at: 0,
-            ops_at: 0,
+            parts: Vec::new(),
+            part: 0,
+            succ: Pair { taken: 0, fall: 0 },
+            ahead: None,
+            went_on: false,
+            head: None,
             guest_pc: 0,
             fp_inline: true,
             known: [Known::default(); 2],
@@ -157,11 +176,28 @@ impl Baseline {
     /// Compiles the block at `pc`. The code embeds the address of `code`, which must stay in place while the unit lives.
     /// `mode`: the block's translation mode. `None`: the host or the block is not suited.
     pub fn compile(&mut self, code: &Bytecode, pc: u64, mode: u64) -> Option<CompiledUnit> {
+        self.begin(mode, None);
+        self.prologue(pc);
+        self.block(Part { code, pc }, None)?;
+        self.finish();
+        Some(self.unit(pc))
+    }
+
+    /// Compiles one block. `ahead`: where the trace goes on.
+    fn block(&mut self, part: Part<'_>, ahead: Option<u64>) -> Option<()> {
+        let Part { code, pc } = part;
         if !std::is_x86_feature_detected!("sse4.1") || code.ops.is_empty() {
             return None;
         }
-        self.begin(code, mode);
-        self.prologue(pc);
+        self.part = self.parts.len() as u16;
+        let at = std::ptr::from_ref(code) as u64;
+        self.parts.push((at, code.ops.as_ptr() as u64));
+        self.succ = code.succ.unwrap_or(Pair {
+            taken: pc,
+            fall: pc,
+        });
+        self.ahead = ahead;
+        self.went_on = false;
         let mut mark = 0;
         for (i, o) in code.ops.iter().enumerate() {
             if (o.a | o.b | o.d) as usize >= regs::WORDS - 2 && !matches!(o.op, Op0::Trap) {
@@ -182,15 +218,14 @@ impl Baseline {
             self.r.asm.reserve(asm::ROOM);
             self.op(code, i as u32, o);
         }
-        self.finish();
-        Some(self.unit(pc))
+        Some(())
     }
 
-    fn begin(&mut self, code: &Bytecode, mode: u64) {
+    fn begin(&mut self, mode: u64, head: Option<u64>) {
         self.r.asm.clear();
         self.r.asm.reserve(asm::ROOM);
-        self.code_at = std::ptr::from_ref(code) as u64;
-        self.ops_at = code.ops.as_ptr() as u64;
+        self.parts.clear();
+        self.head = head;
         self.fp_inline = mode & MODE_FP == 0;
         self.known = [Known::default(); 2];
         self.faults.clear();
@@ -202,17 +237,16 @@ impl Baseline {
         self.ranges.clear();
         self.evals = 0;
         self.guest_pc = 0;
-        if let Some(s) = code.succ {
-            self.slots.push(s.taken);
-            if s.fall != s.taken {
-                self.slots.push(s.fall);
-            }
-        }
+    }
+
+    /// To be emitted after the main path.
+    fn later(&mut self, c: Cold) {
+        self.cold.push((self.part, c));
     }
 
     /// Counts the execution and polls the stop word.
     fn prologue(&mut self, pc: u64) {
-        let counter = self.slots.len() as u32;
+        const COUNTER: u32 = 0;
         self.slots.push(0);
         let a = &mut self.r.asm;
         // sub dword [rip + counter], 1
@@ -221,15 +255,15 @@ impl Baseline {
         a.put(1, 1);
         let field = a.pos() as u32 - 5;
         let hot = a.jcc(cc::S);
-        self.reloc(field, counter, 5);
+        self.reloc(field, COUNTER, 5);
         // cmp dword [rdi + stop], 0
         let a = &mut self.r.asm;
         a.header(Enc(0, 0, 0x83), false, 7, offset_of!(FrameHeader, stop));
         a.put(0, 1);
         let stop = a.jcc(cc::NE);
-        self.cold.push(Cold::Entry { hot, stop, pc });
+        self.later(Cold::Entry { hot, stop, pc });
         if self.count {
-            self.count_entry(counter);
+            self.count_entry(COUNTER);
         }
     }
 
@@ -289,11 +323,11 @@ impl Baseline {
         let a = &mut self.r.asm;
         a.mov_imm(RSI, i as u64 * size_of::<BOp>() as u64);
         a.put(0xe8, 5); // call
-        self.calls.push(a.pos() as u32 - 4);
+        self.calls.push((self.part, a.pos() as u32 - 4));
         if o.op != Op0::Eval && o.op != Op0::Call {
             a.test(false, RAX, RAX);
             let jump = a.jcc(cc::NE);
-            self.cold.push(Cold::Leave {
+            self.later(Cold::Leave {
                 jump,
                 pc: self.guest_pc,
                 code: EXIT_FAULT,
@@ -327,7 +361,9 @@ impl Baseline {
         self.r.forget_all();
         for n in 0..self.cold.len() {
             self.r.asm.reserve(asm::ROOM);
-            self.cold_path(self.cold[n]);
+            let (part, c) = self.cold[n];
+            self.part = part;
+            self.cold_path(c);
         }
         self.r.asm.reserve(asm::ROOM);
         if !self.faults.is_empty() {
@@ -337,23 +373,36 @@ impl Baseline {
                 f.landing_offset = landing;
             }
         }
-        if !self.calls.is_empty() {
+        for part in 0..self.parts.len() as u16 {
+            self.routines(part);
+        }
+    }
+
+    /// The routines that call the runtime for the ops of a block, if any op needs them.
+    fn routines(&mut self, part: u16) {
+        let mine = |c: &&(u16, u32)| c.0 == part;
+        if self.calls.iter().any(|c| c.0 == part) {
+            self.r.asm.reserve(asm::ROOM);
             let at = self.r.asm.pos();
             // The stack is a multiple of 16 here, as at every call.
-            self.call_runtime();
+            self.call_runtime(part);
             self.r.asm.put(0xc3, 1);
-            for n in 0..self.calls.len() {
-                self.r.asm.bind(self.calls[n], at);
+            for c in self.calls.iter().filter(mine) {
+                self.r.asm.bind(c.1, at);
             }
         }
-        if !self.redo_calls.is_empty() {
-            self.redo_routine();
+        if self.redo_calls.iter().any(|c| c.0 == part) {
+            let at = self.r.asm.pos();
+            self.redo_routine(part);
+            for c in self.redo_calls.iter().filter(mine) {
+                self.r.asm.bind(c.1, at);
+            }
         }
     }
 
     /// Calls the single-op entry of the runtime; RSI is the op's offset.
-    fn call_runtime(&mut self) {
-        let (ops, code) = (self.ops_at, self.code_at);
+    fn call_runtime(&mut self, part: u16) {
+        let (code, ops) = self.parts[part as usize];
         let a = &mut self.r.asm;
         a.mov_imm(RAX, ops);
         a.alu(asm::alu::ADD, true, RSI, RAX);
@@ -365,8 +414,7 @@ impl Baseline {
     }
 
     /// As above with every register kept (RBX and R14 by the callee); the op's offset is on the stack.
-    fn redo_routine(&mut self) {
-        let at = self.r.asm.pos();
+    fn redo_routine(&mut self, part: u16) {
         let saved: [(u8, bool); 9] = [
             (0, false),
             (1, false),
@@ -389,7 +437,7 @@ impl Baseline {
         }
         a.bytes(&[0x8b, 0xb4, 0x24]); // mov esi, [rsp + disp32]
         a.put(256 + 72 + 8, 4);
-        self.call_runtime();
+        self.call_runtime(part);
         let a = &mut self.r.asm;
         a.reserve(asm::ROOM);
         for x in 0..16u8 {
@@ -401,9 +449,6 @@ impl Baseline {
             a.put(if high { 0x41 | v << 8 } else { v }, 1 + high as usize);
         }
         a.put(0x0008c2, 3); // ret 8
-        for n in 0..self.redo_calls.len() {
-            self.r.asm.bind(self.redo_calls[n], at);
-        }
     }
 
     /// movups between a vector register and its place on the stack.
@@ -419,8 +464,6 @@ impl Baseline {
     }
 
     fn unit(&mut self, pc: u64) -> CompiledUnit {
-        let counter = self.slots.len().checked_sub(1).map(|n| n as u32);
-        // The counter was numbered after the exits, which were all known before it.
         CompiledUnit {
             code: self.r.asm.code().to_vec(),
             relocs: self.relocs.clone(),
@@ -433,7 +476,7 @@ impl Baseline {
             evals: self.evals,
             thunks: 0,
             clif: None,
-            counter,
+            counter: Some(0),
         }
     }
 }

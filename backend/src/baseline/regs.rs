@@ -120,6 +120,31 @@ impl Regs {
         self.xfree = u16::MAX;
     }
 
+    /// Drops the temporaries: a block has ended.
+    pub fn forget_temps(&mut self) {
+        for r in bits(POOL & !self.free) {
+            for k in 0..2 {
+                let w = self.held[r][k];
+                if w != NONE && self.is_temp(w) {
+                    self.unhold(w);
+                    self.set_part(w, G, GONE);
+                }
+            }
+        }
+        for x in bits(!self.xfree) {
+            let d = self.xd[x];
+            if d != NONE && self.is_temp(d) {
+                self.set_part(d, D, GONE);
+                self.xd[x] = NONE;
+            }
+            let v = self.xv[x];
+            if v != NONE && self.is_temp(v) {
+                self.drop_v(x);
+            }
+            self.note_x(x);
+        }
+    }
+
     /// Stores what memory does not have yet.
     pub fn flush(&mut self) {
         for r in bits(POOL & !self.free) {

@@ -86,7 +86,7 @@ impl Baseline {
         self.r.asm.put(3, 1); // unordered
         self.v2(Enc(0x66, 2, 0x17), t, t); // ptest
         let jump = self.r.asm.jcc(cc::NE);
-        self.cold.push(Cold::Redo {
+        self.later(Cold::Redo {
             jump,
             op: i,
             result: Home::V(x, e.d),

@@ -23,6 +23,8 @@ pub struct Block0 {
     pub code: Bytecode,
     /// Whether the block ends with a call (its successor in memory is a return site).
     pub ends_with_call: bool,
+    /// Whether the block ends with a return.
+    pub ends_with_return: bool,
     heat: AtomicI32,
     /// What `heat` was last set to, and executions counted before that.
     set: AtomicI32,
@@ -32,8 +34,13 @@ pub struct Block0 {
     incoming: Mutex<SmallVec<[(usize, u8); 2]>>,
     /// Host address of the best native code for this pc, or 0.
     native: AtomicU64,
-    /// Address of the execution counter in the baseline code's last slot, or 0.
+    /// Address of the execution counter in the baseline code's first slot, or 0.
     counter: AtomicU64,
+    /// What it was last set to; executions counted by counters before that.
+    counter_set: AtomicI32,
+    counted: AtomicU64,
+    /// First block of a trace that this one is part of: executions there count here as well.
+    trace: AtomicPtr<Block0>,
     /// Its guest code changed: must not be executed again.
     pub dead: AtomicBool,
     /// In the compile queue, or refused by it.
@@ -52,7 +59,7 @@ impl Block0 {
         mode: u64,
         words: Box<[u32]>,
         code: Bytecode,
-        ends_with_call: bool,
+        (ends_with_call, ends_with_return): (bool, bool),
         threshold: Option<u32>,
     ) -> Block0 {
         let heat = threshold.map_or(COLD, |t| t.min(COUNT_ONLY as u32) as i32);
@@ -62,6 +69,7 @@ impl Block0 {
             words,
             code,
             ends_with_call,
+            ends_with_return,
             heat: AtomicI32::new(heat),
             set: AtomicI32::new(heat),
             ran: AtomicU64::new(0),
@@ -72,6 +80,9 @@ impl Block0 {
             incoming: Mutex::default(),
             native: AtomicU64::new(0),
             counter: AtomicU64::new(0),
+            counter_set: AtomicI32::new(0),
+            counted: AtomicU64::new(0),
+            trace: AtomicPtr::new(ptr::null_mut()),
             dead: AtomicBool::new(false),
             queued: AtomicBool::new(false),
         }
@@ -90,23 +101,54 @@ impl Block0 {
         false
     }
 
-    /// Executions counted so far, at most `threshold`, the number at which it is hot.
-    pub fn executions(&self, threshold: u32) -> u32 {
-        if self.queued.load(Ordering::Relaxed) {
-            return threshold;
-        }
-        match self.counter() {
-            Some(c) => threshold.saturating_sub(c.load(Ordering::Relaxed).max(0) as u32),
-            None => self.total_executions().min(threshold as u64) as u32,
+    /// Executions so far in the interpreter and in baseline code, those of the trace that the block is part of included.
+    pub fn executions(&self) -> u64 {
+        let trace = self.trace.load(Ordering::Relaxed);
+        // SAFETY: a block and the trace that it is part of are retired together, see `leave_trace`.
+        let around = unsafe { trace.as_ref() }.map_or(0, Block0::own_executions);
+        self.own_executions() + around
+    }
+
+    /// Executions as the first block of its code.
+    pub fn own_executions(&self) -> u64 {
+        self.total_executions() + self.native_executions()
+    }
+
+    fn native_executions(&self) -> u64 {
+        let since = self.counter().map_or(0, |c| {
+            let left = c.load(Ordering::Relaxed);
+            self.counter_set.load(Ordering::Relaxed).wrapping_sub(left) as u32
+        });
+        self.counted.load(Ordering::Relaxed) + since as u64
+    }
+
+    /// The block has become part of the trace that begins at `head`.
+    pub fn join_trace(&self, head: &Block0) {
+        let head = ptr::from_ref(head).cast_mut();
+        if !ptr::eq(head, self) {
+            self.trace.store(head, Ordering::Relaxed);
         }
     }
 
-    /// Executions so far, for comparison with other blocks: a counter that has run out goes on from [`COLD`].
-    pub fn hotness(&self) -> u64 {
-        let native = self
-            .counter()
-            .map_or(0, |c| COLD.wrapping_sub(c.load(Ordering::Relaxed)) as u32);
-        self.total_executions() + native as u64
+    /// A trace that it was part of is gone.
+    pub fn leave_trace(&self) {
+        self.trace.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+
+    /// Whether baseline code runs that has executions left.
+    pub fn counts(&self) -> bool {
+        self.counter()
+            .is_some_and(|c| c.load(Ordering::Relaxed) > 0)
+    }
+
+    /// Lets baseline code run `n` more times before it asks again.
+    pub fn count_down(&self, n: i32) {
+        self.counted
+            .store(self.native_executions(), Ordering::Relaxed);
+        self.counter_set.store(n, Ordering::Relaxed);
+        if let Some(c) = self.counter() {
+            c.store(n, Ordering::Relaxed);
+        }
     }
 
     /// All executions in the interpreter so far (about, when several CPUs count at once).
@@ -129,15 +171,14 @@ impl Block0 {
         unsafe { p.as_ref() }
     }
 
-    /// Native code for this block exists; `counter`: its execution counter, if it counts.
-    pub fn publish(&self, code: u64, counter: Option<u64>) {
-        if let Some(c) = self.counter() {
-            // Whoever still runs the baseline code comes back to the dispatcher.
-            c.store(0, Ordering::Relaxed);
-        }
-        if let Some(c) = counter {
-            self.counter.store(c, Ordering::Release);
-        }
+    /// Native code for this block exists; `counter`: its execution counter and what that is set to, if it counts.
+    pub fn publish(&self, code: u64, counter: Option<(u64, i32)>) {
+        // Whoever still runs older code comes back to the dispatcher.
+        self.count_down(0);
+        self.counter
+            .store(counter.map_or(0, |c| c.0), Ordering::Release);
+        self.counter_set
+            .store(counter.map_or(0, |c| c.1), Ordering::Relaxed);
         self.native.store(code, Ordering::Release);
         self.call_attention();
     }
@@ -149,6 +190,8 @@ impl Block0 {
             .compare_exchange(code, 0, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
         {
+            self.counted
+                .store(self.native_executions(), Ordering::Relaxed);
             self.counter.store(0, Ordering::Release);
             self.queued.store(false, Ordering::Release);
             self.cool(1);
@@ -173,9 +216,7 @@ impl Block0 {
     /// Never promote it; go on counting executions or not.
     pub fn never_hot(&self, count: bool) {
         self.set_heat(if count { COUNT_ONLY } else { COLD });
-        if let Some(c) = self.counter() {
-            c.store(COLD, Ordering::Relaxed);
-        }
+        self.count_down(COLD);
     }
 
     /// Successor number `n` if linked.

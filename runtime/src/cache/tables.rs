@@ -28,6 +28,8 @@ pub struct Tables {
     /// Guest page number to numbers of units that touch it.
     unit_pages: HashMap<u64, HashSet<u64>>,
     retired_units: Vec<(u64, Box<Unit1>)>,
+    /// Guest addresses whose jump-cache entries may name retired code.
+    unreachable: Vec<u64>,
 }
 
 /// Where native code for a key begins.
@@ -135,6 +137,7 @@ impl Tables {
         let u = self.units.remove(&id)?;
         u.dead.store(true, Ordering::SeqCst);
         for &(pc, code) in &u.entries {
+            self.unreachable.push(pc);
             let key = (pc, u.mode);
             if self.entries.get(&key).is_some_and(|e| e.unit == id) {
                 self.entries.remove(&key);
@@ -144,6 +147,11 @@ impl Tables {
             }
         }
         for &(start, end) in &u.ranges {
+            if u.tier == Tier::Trace
+                && let Some(b) = self.blocks.get(&(start, u.mode))
+            {
+                b.leave_trace();
+            }
             if self.inside.get(&(start, u.mode)) == Some(&id) {
                 self.inside.remove(&(start, u.mode));
             }
@@ -157,8 +165,12 @@ impl Tables {
             }
         }
         let mut links = u.unlink_incoming(unlinked);
+        if let Some(c) = u.counter() {
+            // Whoever runs it comes back to the dispatcher, even from a loop.
+            c.store(0, Ordering::Release);
+        }
         // Its own slots leave the lists of the units they point to.
-        for s in u.slots() {
+        for s in u.exits() {
             if s.code.swap(unlinked, Ordering::AcqRel) == unlinked {
                 continue;
             }
@@ -175,15 +187,19 @@ impl Tables {
             id,
             tier: u.tier,
             bytes: u.len as u64,
-            // The slot with baseline code's counter is none.
-            links: links.saturating_sub((u.tier == Tier::Baseline) as u64),
+            links,
         };
         self.retired_units.push((epoch, u));
         Some(dropped)
     }
 
+    /// Takes the guest addresses whose jump-cache entries have to go.
+    pub fn take_unreachable(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.unreachable)
+    }
+
     /// Adds a unit; its entries replace those of a lower tier. Blocks at its entries learn of it. `counter`: as in [`Block0::publish`].
-    pub fn insert_unit(&mut self, u: Box<Unit1>, counter: Option<u64>, unlinked: u64) {
+    pub fn insert_unit(&mut self, u: Box<Unit1>, counter: Option<(u64, i32)>, unlinked: u64) {
         for &(pc, code) in &u.entries {
             let key = (pc, u.mode);
             let entry = Entry {

@@ -4,7 +4,7 @@ use crate::sync::Mutex;
 use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::emit::FaultSite;
 use serde::{Deserialize, Serialize};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Which compiler made a unit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub enum Tier {
     /// Templates, one block.
     Baseline,
+    /// Templates, a trace of blocks.
+    Trace,
     /// Cranelift, a region.
     #[default]
     Optimized,
@@ -51,6 +53,19 @@ pub struct Unit1 {
 }
 
 impl Unit1 {
+    /// The counter of executions left, if it has one: the first slot of baseline code.
+    pub fn counter(&self) -> Option<&AtomicU64> {
+        (self.tier != Tier::Optimized)
+            .then(|| self.slots().first().map(|s| &s.code))
+            .flatten()
+    }
+
+    /// Its exits: all slots but the counter.
+    pub fn exits(&self) -> &[ChainSlot] {
+        let counter = (self.tier != Tier::Optimized) as usize;
+        self.slots().get(counter..).unwrap_or_default()
+    }
+
     /// Its chain slots.
     pub fn slots(&self) -> &[ChainSlot] {
         // SAFETY: placed by `CodeMemory` for this unit, alive as long as it is.

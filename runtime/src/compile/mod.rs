@@ -7,3 +7,4 @@
 mod record;
 pub mod region;
 pub mod tier1;
+pub mod trace;

@@ -75,9 +75,17 @@ impl Tier1 {
         d.published(self.region(u, c, record, counted.then_some(0)));
     }
 
-    /// A block's baseline code is about to be published. The caller holds the tables' lock.
+    /// Baseline code of a block or trace is about to be published. The caller holds the tables' lock.
     pub(super) fn record_baseline(&self, u: &Unit1, c: &CompiledUnit, begun: Option<Instant>) {
-        self.stats.add(Counter::BaselineBlocks, 1);
+        let trace = u.tier == Tier::Trace;
+        self.stats.add(
+            if trace {
+                Counter::BaselineTraces
+            } else {
+                Counter::BaselineBlocks
+            },
+            1,
+        );
         self.stats.add(Counter::BaselineInsns, u.guest_insns as u64);
         self.stats.add(Counter::BaselineBytes, u.len as u64);
         let (Some(begun), Some(mut d)) = (begun, self.stats.detail()) else {
@@ -85,7 +93,7 @@ impl Tier1 {
         };
         let record = RegionRecord {
             id: u.id,
-            tier: Tier::Baseline,
+            tier: u.tier,
             pc: u.entries.first().map_or(0, |e| e.0),
             entries: u.entries.iter().map(|e| e.0).collect(),
             ranges: u.ranges.clone(),
@@ -141,7 +149,7 @@ impl Tier1 {
                 self.stats.add(Counter::EvictedBytes, g.bytes);
             }
             match why {
-                _ if g.tier == Tier::Baseline => {}
+                _ if g.tier != Tier::Optimized => {}
                 EndReason::Evicted => self.stats.add(Counter::EvictedRegions, 1),
                 EndReason::Invalidated => self.stats.add(Counter::InvalidatedRegions, 1),
                 EndReason::Rebuilt => {}

@@ -49,16 +49,17 @@ pub fn build(
         blocks, entries, ..
     } = &mut g;
     entries.retain(|e| blocks.contains_key(e));
+    loop_heads(&mut g);
     Some(translate_pieces(key, &g, cfg))
 }
 
 /// Whether a block has been executed often enough to belong in a region whose anchor is hot.
 fn warm(b: &Block0, threshold: u32) -> bool {
-    !b.is_empty() && b.executions(threshold) >= (threshold / 16).max(1)
+    !b.is_empty() && b.executions() >= (threshold as u64 / 16).max(1)
 }
 
 /// Largest unit whose code is repeated in the regions that call it, in guest instructions.
-const INLINE_MAX: u32 = 40;
+const INLINE_MAX: u32 = 24;
 /// Most return sites that a return inside a region is compared with.
 const MAX_RETURNS: usize = 3;
 
@@ -66,6 +67,8 @@ const MAX_RETURNS: usize = 3;
 struct Grown<'a> {
     blocks: BTreeMap<u64, &'a Block0>,
     entries: BTreeSet<u64>,
+    /// Blocks repeated from callees with units of their own; never entries.
+    inlined: BTreeSet<u64>,
     /// (callee, return site) of direct calls.
     calls: Vec<(u64, u64)>,
 }
@@ -83,6 +86,7 @@ fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Op
     let mut g = Grown {
         blocks: BTreeMap::new(),
         entries: BTreeSet::from([anchor]),
+        inlined: BTreeSet::new(),
         calls: Vec::new(),
     };
     let plain = |pc| Candidate { pc, inline: None };
@@ -111,6 +115,9 @@ fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Op
         }
         total += b.words.len();
         g.blocks.insert(pc, b);
+        if c.inline.is_some() {
+            g.inlined.insert(pc);
+        }
         if wanted {
             g.entries.insert(pc);
         }
@@ -142,6 +149,20 @@ fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Op
         }
     }
     Some(g)
+}
+
+/// Targets of backward branches become entries: whoever is in the loop when the region is published can go in, and a later region
+/// that runs into the loop ends there.
+fn loop_heads(g: &mut Grown<'_>) {
+    let heads: Vec<u64> = g
+        .blocks
+        .values()
+        .filter(|b| !b.ends_with_call)
+        .filter_map(|b| b.code.succ.map(|s| (b.pc, s)))
+        .flat_map(|(pc, s)| [s.taken, s.fall].into_iter().filter(move |&t| t <= pc))
+        .filter(|t| g.blocks.contains_key(t) && !g.inlined.contains(t))
+        .collect();
+    g.entries.extend(heads);
 }
 
 fn callee(tables: &Tables, key: Key) -> Candidate {

@@ -6,6 +6,7 @@ use crate::cache::tables::{Key, Tables};
 use crate::cache::unit::{Tier, Unit1};
 use crate::compile::record::Made;
 use crate::compile::region::{self, Region};
+use crate::compile::trace;
 use crate::stats::{self, Collector, Counter, EndReason};
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockWriteGuard};
 use crate::vcpu::CpuShared;
@@ -13,6 +14,7 @@ use metaphrase_arm64::arch::state::PC_OFFSET;
 use metaphrase_arm64::translate::Config;
 use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::baseline::Baseline;
+use metaphrase_backend::baseline::trace::Part;
 use metaphrase_backend::emit::{CompileOpts, CompiledUnit, Compiler};
 use metaphrase_backend::stubs::{Stubs, eval_thunk};
 use std::collections::VecDeque;
@@ -21,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 /// How often a region may be rebuilt because another of its blocks turned out to be an entry.
-const MAX_REBUILDS: u32 = 6;
+const MAX_REBUILDS: u32 = 1;
 
 /// What CPUs and workers share. Everything that is not tier 1's own is borrowed from the engine.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct Tier1 {
     pub tables: RwLock<Tables>,
     /// Advances with every retirement.
     pub epoch: AtomicU64,
+    /// Advances with every retirement of tier-0 blocks, which CPUs cache by address.
+    pub block_epoch: AtomicU64,
     /// Counts and records.
     pub stats: Collector,
     /// CPUs in `run`.
@@ -100,6 +104,7 @@ impl Tier1 {
             cache_size,
             tables: RwLock::default(),
             epoch: AtomicU64::new(1),
+            block_epoch: AtomicU64::new(1),
             cpus: Mutex::default(),
             memory: Mutex::default(),
             queue: Mutex::default(),
@@ -182,9 +187,10 @@ impl Tier1 {
             return false;
         }
         self.count_invalidated(&gone);
+        self.block_epoch.fetch_add(1, Ordering::SeqCst);
         self.epoch.fetch_add(1, Ordering::SeqCst);
         if !gone.units.is_empty() {
-            self.purge_jump_caches();
+            self.purge_jump_caches(&mut t);
         }
         self.free(&mut t);
         true
@@ -197,10 +203,12 @@ impl Tier1 {
             .map_or((0, 0), |m| (m.capacity() as u64, m.in_use() as u64))
     }
 
-    /// Clears every CPU's jump cache. A CPU may still be inside an old unit, but cannot enter one by an indirect branch any more.
-    fn purge_jump_caches(&self) {
+    /// Removes retired entries from every CPU's jump cache. A CPU may still be inside an old unit, but cannot enter one by an
+    /// indirect branch any more.
+    fn purge_jump_caches(&self, t: &mut Tables) {
+        let pcs = t.take_unreachable();
         for c in self.cpus.lock().iter() {
-            c.clear_jump_cache();
+            c.forget_jumps(&pcs);
         }
     }
 
@@ -327,7 +335,7 @@ impl Tier1 {
         drop(q);
         let best = {
             let t = self.tables.read();
-            let ran = |k: &Key| t.block(*k).map_or(u64::MAX, Block0::hotness);
+            let ran = |k: &Key| t.block(*k).map_or(u64::MAX, Block0::own_executions);
             first.into_iter().max_by_key(ran)
         };
         let mut q = self.queue.lock();
@@ -454,7 +462,7 @@ impl Tier1 {
             let gone = t.retire_unit(old, epoch, self.unlinked());
             self.count_dropped(gone, EndReason::Rebuilt);
             self.epoch.fetch_add(1, Ordering::SeqCst);
-            self.purge_jump_caches();
+            self.purge_jump_caches(&mut t);
         }
         self.record(&unit, r, c, made);
         t.insert_unit(unit, None, self.unlinked());
@@ -470,18 +478,11 @@ impl Tier1 {
         let Some(c) = base.compile(&b.code, b.pc, b.mode) else {
             return false;
         };
-        let (start, n) = (b.pc, b.words.len() as u32);
-        let ranges = vec![(start, start + b.len())];
-        let Some(unit) = self.install(&c, Tier::Baseline, b.mode, ranges, n, Some(own)) else {
+        let count = trace::AT.min(self.threshold.min(i32::MAX as u32) as i32);
+        let Some((unit, counter)) = self.install_baseline(&c, Tier::Baseline, &[b], count, own)
+        else {
             return false;
         };
-        let counter = c.counter.map(|i| {
-            // SAFETY: one of the unit's slots, not reachable by anyone else yet.
-            let slot = unsafe { (unit.slots.0 as *mut ChainSlot).add(i as usize) };
-            // SAFETY: as above; the counter is the low half of the word.
-            unsafe { (*slot).code.store(self.threshold as u64, Ordering::Relaxed) };
-            slot as u64
-        });
         let mut t = self.tables.write();
         if b.dead.load(Ordering::SeqCst) || t.entry((b.pc, b.mode)).is_some() {
             // Dropped, or another CPU was faster.
@@ -489,8 +490,83 @@ impl Tier1 {
         }
         self.name_lines(&unit);
         self.record_baseline(&unit, &c, begun);
-        t.insert_unit(unit, counter, self.unlinked());
+        t.insert_unit(unit, Some((counter, count)), self.unlinked());
         true
+    }
+
+    /// Compiles the trace that begins at a block whose baseline code has run often, and publishes it. False: there is none, or it has been
+    /// done.
+    pub fn promote_trace(&self, base: &mut Baseline, head: &Block0, own: &CpuShared) -> bool {
+        let count = self.threshold.min(i32::MAX as u32) as i32 - trace::AT;
+        let key = (head.pc, head.mode);
+        if count <= 0 || !self.ready() {
+            return false;
+        }
+        let begun = self.stats.collect.records().then(Instant::now);
+        let (blocks, loops) = {
+            let t = self.tables.read();
+            if t.entry(key).is_none_or(|e| e.tier != Tier::Baseline) {
+                return false;
+            }
+            let (blocks, loops) = trace::grow(&t, head);
+            // SAFETY: blocks in the table stay in place while this CPU is in its epoch.
+            let keep = |b: &Block0| unsafe { &*std::ptr::from_ref(b) };
+            (
+                blocks.into_iter().map(keep).collect::<Vec<&Block0>>(),
+                loops,
+            )
+        };
+        if blocks.len() < 2 && !loops {
+            return false;
+        }
+        let parts: Vec<Part<'_>> = blocks
+            .iter()
+            .map(|b| Part {
+                code: &b.code,
+                pc: b.pc,
+            })
+            .collect();
+        let Some((c, used)) = base.compile_trace(&parts, head.mode) else {
+            return false;
+        };
+        let blocks = &blocks[..used];
+        let Some((unit, counter)) = self.install_baseline(&c, Tier::Trace, blocks, count, own)
+        else {
+            return false;
+        };
+        let mut t = self.tables.write();
+        if blocks.iter().any(|b| b.dead.load(Ordering::SeqCst))
+            || t.entry(key).is_none_or(|e| e.tier != Tier::Baseline)
+        {
+            return false;
+        }
+        self.name_lines(&unit);
+        self.record_baseline(&unit, &c, begun);
+        for b in blocks {
+            b.join_trace(head);
+        }
+        t.insert_unit(unit, Some((counter, count)), self.unlinked());
+        true
+    }
+
+    /// Places baseline code of these blocks and sets its counter, whose address is returned.
+    fn install_baseline(
+        &self,
+        c: &CompiledUnit,
+        tier: Tier,
+        blocks: &[&Block0],
+        count: i32,
+        own: &CpuShared,
+    ) -> Option<(Box<Unit1>, u64)> {
+        let ranges = blocks.iter().map(|b| (b.pc, b.pc + b.len())).collect();
+        let insns = blocks.iter().map(|b| b.words.len() as u32).sum();
+        let mode = blocks.first()?.mode;
+        let unit = self.install(c, tier, mode, ranges, insns, Some(own))?;
+        let counter = unit.counter()?;
+        // The counter is the low half of the word.
+        counter.store(count as u64, Ordering::Relaxed);
+        let at = std::ptr::from_ref(counter) as u64;
+        Some((unit, at))
     }
 
     /// Places code and slots; the unit is not reachable yet.
@@ -601,7 +677,7 @@ impl Tier1 {
             self.count_dropped(gone, EndReason::Evicted);
             self.stats.add(Counter::Evictions, 1);
             self.epoch.fetch_add(1, Ordering::SeqCst);
-            self.purge_jump_caches();
+            self.purge_jump_caches(&mut t);
             self.stop_all();
         }
         if let Some(cpu) = own {

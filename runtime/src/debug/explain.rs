@@ -153,7 +153,7 @@ fn reachable(pc: u64, cfg: &Config, fetch: &mut dyn FnMut(u64) -> Option<u32>) -
         }
         let words: Box<[u32]> = (pc..after).step_by(4).map_while(&mut *fetch).collect();
         total += words.len();
-        let b = Block0::new(pc, 0, words, code, call, None);
+        let b = Block0::new(pc, 0, words, code, (call, false), None);
         b.queued.store(true, Ordering::Relaxed);
         tables.insert(Box::new(b));
     }

@@ -72,7 +72,9 @@ fn tick(e: &Tier1) {
         let mut phase = Phase::of(c.phase.load(Ordering::Relaxed));
         if phase == Phase::Tier1 {
             let region = c.header_word(offset_of!(FrameHeader, region));
-            if d.sampled(region as usize) == Some(Tier::Baseline) {
+            if d.sampled(region as usize)
+                .is_some_and(|t| t != Tier::Optimized)
+            {
                 phase = Phase::Baseline;
             }
         }

@@ -244,7 +244,7 @@ fn take(c: &Collector, live: Live<'_>) -> Stats {
         (baseline, regions) = d
             .records()
             .into_iter()
-            .partition(|r| r.tier == Tier::Baseline);
+            .partition(|r| r.tier != Tier::Optimized);
         put(Counter::Tier0Distinct, d.tier0.len());
         put(Counter::CompileDistinct, d.tier1.len());
         let entries = regions.iter().map(|r| r.executions).sum();

@@ -3,6 +3,7 @@
 use metaphrase_arm64::arch::state::{GuestState, PC_OFFSET};
 use metaphrase_backend::abi::*;
 use metaphrase_backend::baseline::Baseline;
+use metaphrase_backend::baseline::trace::Part;
 use metaphrase_backend::bytecode::Bytecode;
 use metaphrase_backend::bytecode::build::TEMPS;
 use metaphrase_backend::emit::CompiledUnit;
@@ -158,7 +159,7 @@ impl Bench {
     }
 
     /// Tier 0 from the present state.
-    fn go_on(&mut self, b: &Block0) -> Effect {
+    pub fn go_on(&mut self, b: &Block0) -> Effect {
         // SAFETY: this thread's frame; the block was built for it.
         let left = unsafe { interp::run(&raw mut *self.cpu.frame, b, true) };
         let pc = self.cpu.frame.guest.pc;
@@ -176,10 +177,21 @@ impl Bench {
     /// Compiles and places a block.
     pub fn load(&mut self, b: &Block0) -> Option<Box<Unit1>> {
         let c = self.baseline.compile(&b.code, b.pc, b.mode)?;
-        Some(self.place(b, &c))
+        Some(self.place(b.pc, b.mode, &c))
     }
 
-    fn place(&mut self, b: &Block0, c: &CompiledUnit) -> Box<Unit1> {
+    /// Compiles and places a trace; how many blocks it covers.
+    pub fn load_trace(&mut self, parts: &[Part<'_>]) -> Option<(Box<Unit1>, usize)> {
+        let (c, used) = self.baseline.compile_trace(parts, 0)?;
+        Some((self.place(parts[0].pc, 0, &c), used))
+    }
+
+    /// The unit's code may be overwritten.
+    pub fn unload(&self, u: &Unit1) {
+        self.code.set_lines(u.exec, u.len, std::ptr::null_mut());
+    }
+
+    fn place(&mut self, pc: u64, mode: u64, c: &CompiledUnit) -> Box<Unit1> {
         let place = loop {
             if let Some(p) = self.code.alloc(c.code.len(), c.slots.len()) {
                 break p;
@@ -203,10 +215,10 @@ impl Bench {
         let unit = Box::new(Unit1 {
             id: 0,
             tier: Tier::Baseline,
-            mode: b.mode,
+            mode,
             exec: place.exec,
             len: c.code.len(),
-            entries: vec![(b.pc, place.exec)],
+            entries: vec![(pc, place.exec)],
             ranges: Vec::new(),
             guest_insns: 0,
             slots: (place.slots as usize, c.slots.len()),
@@ -268,8 +280,7 @@ impl Bench {
         {
             got = self.go_on(&rest);
         }
-        self.code
-            .set_lines(unit.exec, unit.len, std::ptr::null_mut());
+        self.unload(&unit);
         if want != got {
             let mut text = String::new();
             differences(&want, &got, &mut text);

@@ -269,7 +269,7 @@ fn random_block(r: &mut Rng, longest: u64) -> Block0 {
     }
     m.exit();
     let code = m.code;
-    Block0::new(PC, 0, Box::default(), code, false, None)
+    Block0::new(PC, 0, Box::default(), code, (false, false), None)
 }
 
 fn run(seed: u64, blocks: u32, longest: u64) {
@@ -326,19 +326,19 @@ fn counter_stop_links_and_jump_cache() {
             taken: PC,
             fall: PC,
         });
-        Block0::new(PC, 0, Box::default(), code, false, None)
+        Block0::new(PC, 0, Box::default(), code, (false, false), None)
     };
     let (goto, indirect) = (make(Op0::Goto, 0), make(Op0::Indirect, 0));
     let (u, v) = (bench.load(&goto).unwrap(), bench.load(&indirect).unwrap());
 
     // Linked to itself it runs until its counter is spent.
-    u.slots()[0].code.store(u.exec, Ordering::SeqCst);
-    u.slots()[1].code.store(41, Ordering::SeqCst);
+    u.exits()[0].code.store(u.exec, Ordering::SeqCst);
+    u.counter().unwrap().store(41, Ordering::SeqCst);
     let e = bench.translated(&u, &g, &memory);
     assert_eq!((e.out, e.x[0]), (Out::Hot(PC), g.x[0].wrapping_add(41)));
 
     // The stop word comes first and nothing is executed.
-    u.slots()[1].code.store(41, Ordering::SeqCst);
+    u.counter().unwrap().store(41, Ordering::SeqCst);
     bench.translated(&v, &g, &memory);
     bench.cpu.request_stop();
     let e = bench.enter(u.exec);
@@ -351,7 +351,7 @@ fn counter_stop_links_and_jump_cache() {
     let entry = &bench.cpu.jump_cache[(g.x[1] >> 2) as usize & (JUMP_ENTRIES - 1)];
     entry.code.store(u.exec, Ordering::SeqCst);
     entry.pc.store(g.x[1], Ordering::SeqCst);
-    u.slots()[1].code.store(9, Ordering::SeqCst);
+    u.counter().unwrap().store(9, Ordering::SeqCst);
     let e = bench.translated(&v, &g, &memory);
     assert_eq!((e.out, e.x[0]), (Out::Hot(PC), g.x[0].wrapping_add(10)));
 }

@@ -25,18 +25,25 @@ pub fn block(pc: u64, words: &[u32], mode: u64) -> Option<Block0> {
     let id = translate_block(&mut unit, &cfg, pc, &mut fetch, words.len() as u32);
     let block = unit.blocks[id.0 as usize].clone();
     let code = Builder::default().build(&unit, &block, TEMPS_OFFSET).ok()?;
-    Some(Block0::new(pc, mode, words.into(), code, false, None))
+    Some(Block0::new(
+        pc,
+        mode,
+        words.into(),
+        code,
+        (false, false),
+        None,
+    ))
 }
 
 /// Whether two executions may differ: it reads the clock.
-fn unsteady(c: &Bytecode) -> bool {
+pub fn unsteady(c: &Bytecode) -> bool {
     c.ops
         .iter()
         .any(|o| o.op == Op0::Call && c.evals[o.imm as usize].inst.imm == 0)
 }
 
 /// A word of a random row, its register fields often small so that instructions depend on each other.
-fn word(r: &mut Rng, rows: &[(u32, u32)]) -> u32 {
+pub fn word(r: &mut Rng, rows: &[(u32, u32)]) -> u32 {
     let (mask, value) = rows[r.below(rows.len() as u64) as usize];
     let mut w = r.next() as u32;
     if r.below(3) != 0 {
@@ -83,7 +90,7 @@ fn run(seed: u64, rows: &[(u32, u32)], blocks: u32, longest: u64) {
     );
 }
 
-fn rows(keep: impl Fn(usize) -> bool) -> Vec<(u32, u32)> {
+pub fn rows(keep: impl Fn(usize) -> bool) -> Vec<(u32, u32)> {
     let all = CLASSES.iter().enumerate().filter(|(i, _)| keep(*i));
     all.flat_map(|(_, c)| c.iter())
         .map(|row| (row.mask, row.value))

@@ -1,0 +1,44 @@
+//! Traces: blocks that mostly run one after another, compiled as one piece of code with one entry.
+//!
+//! Because every guest register is in memory whenever it has been written ([`super::regs`]), a branch out of the middle of a trace costs
+//! nothing: it is a jump to code off the main path that leaves through a chain slot. Registers keep what they hold from block to
+//! block, one counter and one poll serve all blocks, and branches back to the first block stay inside. A return whose call is part
+//! of the trace compares its target with the return site.
+
+use super::Baseline;
+use crate::bytecode::Bytecode;
+use crate::emit::CompiledUnit;
+
+/// One block of a trace.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// Its bytecode, which must stay in place while the unit lives.
+    pub code: &'a Bytecode,
+    /// Guest address.
+    pub pc: u64,
+}
+
+impl Baseline {
+    /// Compiles blocks, each of which is a successor of the one before it. Returns the unit and how many blocks it covers: a trace ends
+    /// early after a branch on flags of a kind that is known only when the code runs. `None` as for [`Baseline::compile`].
+    pub fn compile_trace(
+        &mut self,
+        parts: &[Part<'_>],
+        mode: u64,
+    ) -> Option<(CompiledUnit, usize)> {
+        let head = parts.first()?.pc;
+        self.begin(mode, Some(head));
+        self.prologue(head);
+        let mut used = 0;
+        for (n, &p) in parts.iter().enumerate() {
+            self.block(p, parts.get(n + 1).map(|p| p.pc))?;
+            used = n + 1;
+            if !self.went_on {
+                break;
+            }
+            self.r.forget_temps();
+        }
+        self.finish();
+        Some((self.unit(head), used))
+    }
+}
