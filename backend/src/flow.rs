@@ -93,7 +93,7 @@ impl SlotMap {
 pub enum Kind {
     /// Nothing reaches this point yet (analysis only).
     Unreached,
-    /// Always this kind.
+    /// Always this kind; `AddC` stands for `Add` too.
     Known(FlagsKind),
     /// Decided at run time.
     Dynamic,
@@ -242,6 +242,8 @@ pub fn kind_of(unit: &Unit, cur: Kind, v: Value, fp_inline: bool) -> Kind {
         Op::FlagsSub => pick(Sub32, Sub64),
         Op::FlagsAdd => pick(Add32, Add64),
         Op::FlagsLogic => pick(Logic32, Logic64),
+        // Or the kind without the carry.
+        Op::FlagsAdc => pick(AddC32, AddC64),
         Op::FlagsFcmp if fp_inline => pick(Fcmp32, Fcmp64),
         Op::FlagsSelect => match kind_of(unit, cur, i.args[1], fp_inline) {
             Kind::Known(Nzcv) => Kind::Known(Nzcv),

@@ -36,6 +36,10 @@ pub enum FlagsKind {
     Fcmp32 = 7,
     /// FCMP of the doubles whose bits are `a` and `b`.
     Fcmp64 = 8,
+    /// Flags of `a + b + 1`, 32 bits: what ADCS and SBCS leave after a carry (without one, `Add32`). [`CARRY_IN`] tells them apart.
+    AddC32 = 11,
+    /// Flags of `a + b + 1`, 64 bits.
+    AddC64 = 12,
 }
 
 impl FlagsKind {
@@ -51,10 +55,16 @@ impl FlagsKind {
             6 => FlagsKind::Logic64,
             7 => FlagsKind::Fcmp32,
             8 => FlagsKind::Fcmp64,
+            11 => FlagsKind::AddC32,
+            12 => FlagsKind::AddC64,
             _ => return None,
         })
     }
 }
+
+/// log2 of the difference between the numbers of `AddC64` and `Add64`, and of `AddC32` and `Add32`: a carry shifted left by this,
+/// and added to the latter, is the kind.
+pub const CARRY_IN: u32 = 3;
 
 /// Flags of `x + y + carry` (AddWithCarry of the Arm ARM, shared/functions/integer), packed.
 pub const fn add_with_carry(x: u64, y: u64, carry: bool, wide: bool) -> u32 {
@@ -93,6 +103,8 @@ pub fn nzcv(kind: FlagsKind, a: u64, b: u64) -> u32 {
         FlagsKind::Sub64 => add_with_carry(a, !b, true, true),
         FlagsKind::Add32 => add_with_carry(a, b, false, false),
         FlagsKind::Add64 => add_with_carry(a, b, false, true),
+        FlagsKind::AddC32 => add_with_carry(a, b, true, false),
+        FlagsKind::AddC64 => add_with_carry(a, b, true, true),
         FlagsKind::Logic32 => pack((a as i32) < 0, a as u32 == 0, false, false),
         FlagsKind::Logic64 => pack((a as i64) < 0, a == 0, false, false),
         FlagsKind::Fcmp32 => fcmp(f32::from_bits(a as u32).partial_cmp(&f32::from_bits(b as u32))),

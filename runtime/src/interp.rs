@@ -578,8 +578,13 @@ pub unsafe fn one_op(frame: *mut Frame, o: &BOp, code: &Bytecode) -> u64 {
 
 fn flags_adc(r: Regs, o: &BOp) {
     let carry = r.get(o.imm as u16) & 1 != 0;
-    let f = flags::add_with_carry(r.get(o.a), r.get(o.b), carry, o.op == Op0::FlagsAdc64);
-    r.set_flags(o.d, FlagsKind::Nzcv, f as u64, 0)
+    let kind = match (o.op == Op0::FlagsAdc64, carry) {
+        (false, false) => FlagsKind::Add32,
+        (false, true) => FlagsKind::AddC32,
+        (true, false) => FlagsKind::Add64,
+        (true, true) => FlagsKind::AddC64,
+    };
+    r.set_flags(o.d, kind, r.get(o.a), r.get(o.b))
 }
 
 /// Operand `n` of a described instruction as bits.

@@ -50,6 +50,7 @@ pub mod cc {
 pub mod alu {
     pub const ADD: u8 = 0x01;
     pub const OR: u8 = 0x09;
+    pub const ADC: u8 = 0x11;
     pub const AND: u8 = 0x21;
     pub const SUB: u8 = 0x29;
     pub const XOR: u8 = 0x31;
@@ -202,6 +203,13 @@ impl Asm {
         } else {
             self.put(m | 0x80 | (disp as u32 as u64) << 8, 5);
         }
+    }
+
+    /// Memory form on what is at a place in this code, to be filled in by [`Self::bind`]; the field's offset. No immediate may follow.
+    pub fn rip(&mut self, e: Enc, reg: u8) -> u32 {
+        self.head(e, false, reg, 0, 0, false);
+        self.put(0x05 | (reg as u64 & 7) << 3, 5);
+        self.pos as u32 - 4
     }
 
     /// A VEX instruction (L = 0) with three registers; `vvvv` is the second in AVX's order, another in BMI's.

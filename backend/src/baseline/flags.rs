@@ -8,6 +8,7 @@
 use super::asm::{Enc, STATE, alu, cc, sh};
 use super::{Baseline, Cold, Home, Known};
 use crate::bytecode::{BOp, Op0};
+use metaphrase_ir::flags::CARRY_IN;
 use metaphrase_ir::{Cond, FlagsKind};
 
 /// Host condition of each guest condition after CMP.
@@ -72,6 +73,8 @@ impl Baseline {
                 self.r.set(o.d + 1, t);
                 self.r.set_imm(o.d + 2, 0);
             }
+            Op0::FlagsAdc64 => self.flags_adc(o, Add64, AddC64),
+            Op0::FlagsAdc32 => self.flags_adc(o, Add32, AddC32),
             Op0::MovFlags => self.move_flags(o),
             Op0::FlagsSelect => self.flags_select(o),
             Op0::Cond => self.cond(i, o),
@@ -129,6 +132,25 @@ impl Baseline {
         }
     }
 
+    /// The kind says whether there was a carry; see [`metaphrase_ir::flags::CARRY_IN`].
+    fn flags_adc(&mut self, o: &BOp, plain: FlagsKind, with: FlagsKind) {
+        let (c, a, b) = (self.r.get(o.imm as u16), self.r.get(o.a), self.r.get(o.b));
+        let t = self.r.alloc();
+        self.r.asm.mov32(t, c);
+        self.r.asm.alu_imm(alu::AND, false, t, 1);
+        self.r.asm.shift_imm(sh::SHL, false, t, CARRY_IN as u8);
+        self.r.asm.alu_imm(alu::ADD, false, t, plain as i32);
+        self.unknown(o.d);
+        self.r.set(o.d, t);
+        self.r.set(o.d + 1, a);
+        self.r.set(o.d + 2, b);
+        self.remember(Known {
+            word: o.d,
+            kind: with as u64,
+            imm: None,
+        });
+    }
+
     fn move_flags(&mut self, o: &BOp) {
         let known = self.known(o.a);
         let w = [self.r.get(o.a), self.r.get(o.a + 1), self.r.get(o.a + 2)];
@@ -166,7 +188,7 @@ impl Baseline {
         let a = self.r.get(k.word + 1);
         let wide = matches!(
             FlagsKind::from_u64(k.kind),
-            Some(FlagsKind::Sub64 | FlagsKind::Add64 | FlagsKind::Logic64)
+            Some(FlagsKind::Sub64 | FlagsKind::Add64 | FlagsKind::AddC64 | FlagsKind::Logic64)
         );
         match FlagsKind::from_u64(k.kind) {
             Some(FlagsKind::Sub64 | FlagsKind::Sub32) => {
@@ -179,11 +201,28 @@ impl Baseline {
                 self.second(k, wide, alu::ADD, t);
                 self.after_add(c)
             }
+            Some(FlagsKind::AddC64 | FlagsKind::AddC32) => {
+                // bt kind, carry; adc
+                let (kind, b) = (self.r.get(k.word), self.r.get(k.word + 2));
+                let t = self.r.alloc();
+                self.r.asm.mov(t, a);
+                self.r.asm.rr(Enc(0, 1, 0xba), false, 4, kind);
+                self.r.asm.put(CARRY_IN as u64, 1);
+                self.r.asm.alu(alu::ADC, wide, t, b);
+                self.after_add(c)
+            }
             Some(FlagsKind::Logic64 | FlagsKind::Logic32) => {
                 self.r.asm.test(wide, a, a);
                 self.after_add(c)
             }
             Some(FlagsKind::Fcmp64 | FlagsKind::Fcmp32) => self.holds_fcmp(c, k),
+            _ if n < 8 => {
+                // One bit decides, its number even or odd.
+                let bit = [30, 29, 31, 28][n / 2];
+                self.r.asm.rr(Enc(0, 1, 0xba), false, 4, a);
+                self.r.asm.put(bit, 1);
+                if n & 1 == 0 { cc::B } else { cc::AE }
+            }
             _ => {
                 // Bit NZCV of a table of the condition's truth values.
                 let (t, m) = (self.r.alloc(), self.r.alloc());
@@ -284,6 +323,7 @@ impl Baseline {
         let known = self.known(o.a);
         // Registers are handed out before the rare case branches off, so that both ways agree on what holds what.
         let d = self.r.alloc();
+        self.r.asm.zero(d);
         let (cc, rare) = match known {
             Some(k) => (self.holds(c, k), None),
             None => {
@@ -293,7 +333,6 @@ impl Baseline {
             }
         };
         self.r.asm.setcc(cc, d);
-        self.r.asm.rr8(Enc(0, 1, 0xb6), d, d);
         self.redo(rare, i, d, o.d);
         self.r.set(o.d, d);
     }

@@ -20,7 +20,11 @@ mod int;
 mod memory;
 mod regs;
 mod simd;
+mod simd_cross;
+mod simd_crypto;
 mod simd_fp;
+mod simd_shift;
+mod simd_wide;
 pub mod trace;
 mod vector;
 
@@ -42,6 +46,10 @@ struct Host {
     popcnt: bool,
     fma: bool,
     sse42: bool,
+    avx2: bool,
+    aes: bool,
+    pclmul: bool,
+    sha: bool,
 }
 
 /// Code off the main path, emitted after it.
@@ -122,6 +130,8 @@ pub struct Baseline {
     /// Calls to the call-out routine and to the one that keeps registers: number of the block, place.
     calls: Vec<(u16, u32)>,
     redo_calls: Vec<(u16, u32)>,
+    /// Constants behind the code, and the fields that refer to them.
+    pool: Vec<(u32, u128)>,
     /// Where the code of the conditional exit's two sides is.
     side_at: [usize; 2],
     ranges: Vec<(u32, u64)>,
@@ -147,6 +157,10 @@ impl Baseline {
                 popcnt: std::is_x86_feature_detected!("popcnt"),
                 fma: std::is_x86_feature_detected!("fma"),
                 sse42: std::is_x86_feature_detected!("sse4.2"),
+                avx2: std::is_x86_feature_detected!("avx2"),
+                aes: std::is_x86_feature_detected!("aes"),
+                pclmul: std::is_x86_feature_detected!("pclmulqdq"),
+                sha: std::is_x86_feature_detected!("sha"),
             },
             pc_word: ((HEADER_SIZE + pc_offset) / 8) as u16,
             parts: Vec::new(),
@@ -165,6 +179,7 @@ impl Baseline {
             cold: Vec::new(),
             calls: Vec::new(),
             redo_calls: Vec::new(),
+            pool: Vec::new(),
             side_at: [0; 2],
             ranges: Vec::new(),
             evals: 0,
@@ -234,6 +249,7 @@ impl Baseline {
         self.cold.clear();
         self.calls.clear();
         self.redo_calls.clear();
+        self.pool.clear();
         self.ranges.clear();
         self.evals = 0;
         self.guest_pc = 0;
@@ -376,6 +392,7 @@ impl Baseline {
         for part in 0..self.parts.len() as u16 {
             self.routines(part);
         }
+        self.place_constants();
     }
 
     /// The routines that call the runtime for the ops of a block, if any op needs them.
@@ -397,6 +414,29 @@ impl Baseline {
             for c in self.redo_calls.iter().filter(mine) {
                 self.r.asm.bind(c.1, at);
             }
+        }
+    }
+
+    /// The constant pool: each value once.
+    fn place_constants(&mut self) {
+        self.pool.sort_unstable_by_key(|c| c.1);
+        let mut last = None;
+        for n in 0..self.pool.len() {
+            let (field, v) = self.pool[n];
+            let at = match last {
+                Some((w, at)) if w == v => at,
+                _ => {
+                    let a = &mut self.r.asm;
+                    a.reserve(asm::ROOM);
+                    let skip = a.pos().wrapping_neg() & 15;
+                    a.bytes(&[0xcc; 16][..skip]);
+                    let at = a.pos();
+                    a.bytes(&v.to_le_bytes());
+                    at
+                }
+            };
+            last = Some((v, at));
+            self.r.asm.bind(field, at);
         }
     }
 

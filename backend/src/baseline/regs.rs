@@ -446,6 +446,13 @@ impl Regs {
         x as Xmm
     }
 
+    /// Empties a particular register and makes it busy.
+    pub fn claim_x(&mut self, x: Xmm) {
+        self.evict_x(x);
+        self.xbusy |= 1 << x;
+        self.high_zero &= !(1 << x);
+    }
+
     fn evict_x(&mut self, x: Xmm) {
         self.clean_x(x);
         let x = x as usize;

@@ -4,32 +4,31 @@
 //! A shape of 64 bits computes on whole registers and then clears the upper half.
 
 use super::Baseline;
-use super::asm::{Enc, Gpr, Xmm};
+use super::asm::{Enc, Xmm};
 use crate::bytecode::{Bytecode, EvalDesc};
-use metaphrase_ir::ops::{VBinKind, VRedKind, VShiftKind, VTernKind, VUnKind};
-use metaphrase_ir::ops_vector::HI;
-use metaphrase_ir::{Op, Shape, Type};
+use metaphrase_ir::ops::{VBinKind, VTernKind, VUnKind};
+use metaphrase_ir::{Op, Shape};
 
 /// SSE2 opcode.
-const fn s2(op: u8) -> Enc {
+pub(super) const fn s2(op: u8) -> Enc {
     Enc(0x66, 1, op)
 }
 /// Opcode of the 0F 38 map.
-const fn s38(op: u8) -> Enc {
+pub(super) const fn s38(op: u8) -> Enc {
     Enc(0x66, 2, op)
 }
 
-const PAND: Enc = s2(0xdb);
-const PANDN: Enc = s2(0xdf);
-const POR: Enc = s2(0xeb);
-const PXOR: Enc = s2(0xef);
-const PSHUFB: Enc = s38(0x00);
-const PACKUSWB: Enc = s2(0x67);
-const PACKUSDW: Enc = s38(0x2b);
-const PUNPCKLQDQ: Enc = s2(0x6c);
+pub(super) const PAND: Enc = s2(0xdb);
+pub(super) const PANDN: Enc = s2(0xdf);
+pub(super) const POR: Enc = s2(0xeb);
+pub(super) const PXOR: Enc = s2(0xef);
+pub(super) const PSHUFB: Enc = s38(0x00);
+pub(super) const PACKUSWB: Enc = s2(0x67);
+pub(super) const PACKUSDW: Enc = s38(0x2b);
+pub(super) const PUNPCKLQDQ: Enc = s2(0x6c);
 
 /// Opcode by lane size (log2), if the host has one.
-fn by_lane(log2: u32, row: [Option<Enc>; 4]) -> Option<Enc> {
+pub(super) fn by_lane(log2: u32, row: [Option<Enc>; 4]) -> Option<Enc> {
     row[log2 as usize & 3]
 }
 
@@ -39,7 +38,7 @@ fn unsigned_max(l: u32) -> Option<Enc> {
 fn unsigned_min(l: u32) -> Option<Enc> {
     by_lane(l, [Some(s2(0xda)), Some(s38(0x3a)), Some(s38(0x3b)), None])
 }
-fn equal(l: u32) -> Option<Enc> {
+pub(super) fn equal(l: u32) -> Option<Enc> {
     by_lane(
         l,
         [
@@ -52,7 +51,7 @@ fn equal(l: u32) -> Option<Enc> {
 }
 
 /// Kinds that are one host instruction `op a, b`.
-fn direct(k: VBinKind, l: u32) -> Option<Enc> {
+pub(super) fn direct(k: VBinKind, l: u32) -> Option<Enc> {
     use VBinKind::*;
     match k {
         And => Some(PAND),
@@ -75,7 +74,7 @@ impl Baseline {
     /// Emits the op if it has a template.
     pub(super) fn simd_eval(&mut self, code: &Bytecode, i: u32, e: &EvalDesc) -> bool {
         match e.inst.op {
-            Op::VBin | Op::VUn | Op::VTern if self.simd_fp(i, e) => true,
+            Op::VBin | Op::VUn | Op::VTern | Op::VShift if self.simd_fp(i, e) => true,
             Op::VLane => self.lane(e),
             Op::VInsert => self.insert(e),
             Op::VDup => self.dup(e),
@@ -86,6 +85,7 @@ impl Baseline {
             Op::VTern => self.vtern(e),
             Op::VRed => self.vred(e),
             Op::VShuffle => self.shuffle(code, e),
+            Op::VTbl => self.table(e),
             _ => false,
         }
     }
@@ -111,41 +111,47 @@ impl Baseline {
         self.v2(PXOR, x, x);
         x
     }
-    fn invert(&mut self, x: Xmm) {
+    pub(super) fn invert(&mut self, x: Xmm) {
         let t = self.ones();
         self.v2(PXOR, x, t);
     }
     /// Shift group: `op` 71, 72, 73 by lane size, digit, count.
-    fn shift_group(&mut self, log2: u32, digit: u8, x: Xmm, n: u64) {
+    pub(super) fn shift_group(&mut self, log2: u32, digit: u8, x: Xmm, n: u64) {
         self.v2(s2(0x70 | log2 as u8), digit, x);
         self.r.asm.put(n.min(255), 1);
     }
     /// Moves the upper half down.
-    fn upper(&mut self, x: Xmm) {
+    pub(super) fn upper(&mut self, x: Xmm) {
         self.v2(s2(0x73), 3, x);
         self.r.asm.put(8, 1);
     }
-    /// A constant.
-    fn constant(&mut self, v: u128) -> Xmm {
+    /// A constant, from the pool behind the code.
+    pub(super) fn constant(&mut self, v: u128) -> Xmm {
         let x = self.r.alloc_x();
-        let t = self.r.alloc();
-        self.r.asm.mov_imm(t, v as u64);
-        self.r.asm.movq_xr(x, t);
-        if v >> 64 != 0 {
-            self.r.asm.mov_imm(t, (v >> 64) as u64);
-            self.pinsrq(x, t);
-        }
+        let field = self.r.asm.rip(Enc(0, 1, 0x10), x);
+        self.pool.push((field, v));
         x
     }
-    fn pinsrq(&mut self, x: Xmm, r: Gpr) {
-        self.r.asm.rr(Enc(0x66, 3, 0x22), true, x, r);
-        self.r.asm.put(1, 1);
+    /// A constant with every lane equal to `v`.
+    pub(super) fn splat(&mut self, log2: u32, v: u64) -> Xmm {
+        let bits = 8u32 << log2;
+        let v = v as u128 & ((1u128 << bits) - 1);
+        self.constant((0..128 / bits).fold(0, |a, i| a | v << (i * bits)))
     }
-    /// `x` is the result; a shape of 64 bits or less zeroes what is above.
-    fn result(&mut self, e: &EvalDesc, s: Shape, x: Xmm) -> bool {
-        if s.bits() <= 64 {
-            self.r.asm.movq_xx(x, x);
+    /// Zeroes what is above a shape.
+    pub(super) fn cut_to(&mut self, x: Xmm, s: Shape) {
+        match s.bits() {
+            128 => {}
+            64 => self.r.asm.movq_xx(x, x),
+            n => {
+                let m = self.constant((1 << n) - 1);
+                self.v2(PAND, x, m);
+            }
         }
+    }
+    /// `x` is the result; zero above the shape.
+    pub(super) fn result(&mut self, e: &EvalDesc, s: Shape, x: Xmm) -> bool {
+        self.cut_to(x, s);
         self.r.set_v(e.d, x);
         true
     }
@@ -267,12 +273,14 @@ impl Baseline {
                 }
                 self.result(e, s, x)
             }
-            CmGt | CmGe | CmHi | CmHs | CmTst => self.compare_lanes(e, k, s),
+            CmGt | CmGe | CmHi | CmHs | CmTst if self.compare_lanes(e, k, s) => true,
             Zip1 | Zip2 => self.zip(e, k == Zip2, s),
-            Uzp1 | Trn1 if s == Shape::D2 => self.zip(e, false, s),
-            Uzp2 | Trn2 if s == Shape::D2 => self.zip(e, true, s),
-            AddP | UMaxP | UMinP => self.pairwise(e, k, s),
-            _ => false,
+            Uzp1 | Uzp2 | Trn1 | Trn2 => self.unzip(e, k, s),
+            AddP | SMaxP | SMinP | UMaxP | UMinP => self.pairwise(e, k, s),
+            SShl | UShl => self.shift_by_lanes(e, k == SShl, s),
+            PMulL if s == Shape::D1 => self.polynomial(e),
+            AesE | AesD | Sha1Su1 | Sha256Su0 => self.crypto_bin(e, k),
+            _ => self.long_bin(e, k, s) || self.lane_arith(e, k, s),
         }
     }
 
@@ -321,7 +329,7 @@ impl Baseline {
         self.result(e, s, x)
     }
 
-    fn zip(&mut self, e: &EvalDesc, second: bool, s: Shape) -> bool {
+    pub(super) fn zip(&mut self, e: &EvalDesc, second: bool, s: Shape) -> bool {
         let (a, b) = (self.r.get_v(e.args[0]), self.r.get_v(e.args[1]));
         let x = self.copy_v(a);
         let l = s.lane_log2() as u8;
@@ -335,42 +343,6 @@ impl Baseline {
         } else {
             self.v2(if second { high } else { low }, x, b);
         }
-        self.result(e, s, x)
-    }
-
-    /// Over the pairs of (b : a).
-    fn pairwise(&mut self, e: &EvalDesc, k: VBinKind, s: Shape) -> bool {
-        let l = s.lane_log2();
-        if l == 3 || (k != VBinKind::AddP && l != 0) {
-            return false;
-        }
-        let (a, mut b) = (self.r.get_v(e.args[0]), self.r.get_v(e.args[1]));
-        let x = self.copy_v(a);
-        if s.bits() == 64 {
-            self.v2(PUNPCKLQDQ, x, b);
-            b = x;
-        }
-        if l > 0 {
-            self.v2(s38(l as u8), x, b); // phaddw, phaddd
-            return self.result(e, s, x);
-        }
-        let Some(op) = (match k {
-            VBinKind::AddP => Some(s2(0xfc)),
-            VBinKind::UMaxP => unsigned_max(0),
-            _ => unsigned_min(0),
-        }) else {
-            return false;
-        };
-        let y = self.copy_v(b);
-        let mask = self.ones();
-        self.shift_group(1, 2, mask, 8);
-        for v in [x, y] {
-            let t = self.copy_v(v);
-            self.shift_group(1, 2, t, 8);
-            self.v2(op, v, t);
-            self.v2(PAND, v, mask);
-        }
-        self.v2(PACKUSWB, x, y);
         self.result(e, s, x)
     }
 
@@ -413,101 +385,15 @@ impl Baseline {
                 self.v2(s38(0x1c | l as u8), x, a);
                 self.result(e, s, x)
             }
-            Xtn => self.narrow_lanes(e, s, 0),
-            _ => false,
-        }
-    }
-
-    /// Lanes of twice the size, shifted right by `n` and cut.
-    fn narrow_lanes(&mut self, e: &EvalDesc, s: Shape, n: u64) -> bool {
-        if s.bits() != 64 {
-            return false;
-        }
-        let a = self.r.get_v(e.args[0]);
-        let x = self.copy_v(a);
-        let l = s.lane_log2();
-        if n != 0 {
-            self.shift_group(l + 1, 2, x, n);
-        }
-        match l {
-            0 | 1 => {
-                let t = self.ones();
-                self.shift_group(l + 1, 2, t, s.lane_bits() as u64);
-                self.v2(PAND, x, t);
-                self.v2(if l == 0 { PACKUSWB } else { PACKUSDW }, x, x);
+            Xtn if s.bits() == 64 && l < 3 => {
+                let a = self.r.get_v(e.args[0]);
+                let x = self.copy_v(a);
+                self.cut(x, l, 0);
+                self.result(e, s, x)
             }
-            2 => {
-                self.r.asm.rr(s2(0x70), false, x, x); // pshufd: lanes 0, 2
-                self.r.asm.put(0x08, 1);
-            }
-            _ => return false,
+            AesMc | AesIMc | Sha1H => self.crypto_un(e, k),
+            _ => self.lane_unary(e, k, s),
         }
-        self.result(e, s, x)
-    }
-
-    fn vshift(&mut self, e: &EvalDesc) -> bool {
-        use VShiftKind::*;
-        let s = e.inst.shape();
-        let l = s.lane_log2();
-        let n = e.inst.imm;
-        if s.bits() < 64 || s == Shape::Q1 {
-            return false;
-        }
-        let k = VShiftKind::from_aux(e.inst.aux);
-        let digit = match k {
-            Shl => 6,
-            UShr => 2,
-            SShr if l < 3 => 4,
-            Shrn => return self.narrow_lanes(e, s, n),
-            SShll | UShll => return self.widen(e, s, k == SShll),
-            _ => return false,
-        };
-        if l == 0 {
-            return self.shift_bytes(e, s, digit);
-        }
-        let a = self.r.get_v(e.args[0]);
-        let x = self.copy_v(a);
-        self.shift_group(l, digit, x, n);
-        self.result(e, s, x)
-    }
-
-    /// Bytes shift as halves of words, less the bits that come from the neighbour.
-    fn shift_bytes(&mut self, e: &EvalDesc, s: Shape, digit: u8) -> bool {
-        let n = e.inst.imm;
-        if digit == 4 || n > 8 {
-            return false;
-        }
-        let keep = if digit == 6 {
-            (0xff << n) as u8
-        } else {
-            (0xff_u32 >> n) as u8
-        };
-        let a = self.r.get_v(e.args[0]);
-        let x = self.copy_v(a);
-        self.shift_group(1, digit, x, n);
-        let t = self.constant(u128::from_ne_bytes([keep; 16]));
-        self.v2(PAND, x, t);
-        self.result(e, s, x)
-    }
-
-    /// Long shift left: the shape is that of the narrow source, 64 bits.
-    fn widen(&mut self, e: &EvalDesc, s: Shape, signed: bool) -> bool {
-        let l = s.lane_log2();
-        if s.bits() != 64 || l > 2 {
-            return false;
-        }
-        let a = self.r.get_v(e.args[0]);
-        let x = self.copy_v(a);
-        if e.inst.aux & HI != 0 {
-            self.upper(x);
-        }
-        let op = [0, 3, 5][l as usize] | if signed { 0x20 } else { 0x30 };
-        self.v2(s38(op), x, x);
-        if e.inst.imm != 0 {
-            self.shift_group(l + 1, 6, x, e.inst.imm);
-        }
-        self.r.set_v(e.d, x);
-        true
     }
 
     // ---- others ----
@@ -523,9 +409,18 @@ impl Baseline {
             Mla => VBinKind::Add,
             Mls => VBinKind::Sub,
             Bsl => VBinKind::Xor,
-            _ => return false,
+            _ => return self.crypto_tern(e, k) || self.dot(e, k, s),
         };
         let l = s.lane_log2();
+        if l == 0 && k != Bsl {
+            let p = self.byte_product(e.args[1], e.args[2]);
+            let a = self.r.get_v(e.args[0]);
+            let x = self.copy_v(a);
+            if let Some(sum) = direct(sum, 0) {
+                self.v2(sum, x, p);
+            }
+            return self.result(e, s, x);
+        }
         let (product, sum) = (direct(VBinKind::Mul, l), direct(sum, l));
         if k != Bsl && (product.is_none() || sum.is_none()) {
             return false;
@@ -551,67 +446,5 @@ impl Baseline {
             }
         }
         self.result(e, s, x)
-    }
-
-    /// Sums of bytes: PSADBW adds the bytes of each half.
-    fn vred(&mut self, e: &EvalDesc) -> bool {
-        let s = e.inst.shape();
-        let k = VRedKind::from_aux(e.inst.aux);
-        if s.lane_log2() != 0 || s.bits() < 64 || !matches!(k, VRedKind::AddV | VRedKind::UAddLv) {
-            return false;
-        }
-        let a = self.r.get_v(e.args[0]);
-        let x = self.zeros();
-        self.v2(s2(0xf6), x, a);
-        if s.bits() == 128 {
-            let t = self.copy_v(x);
-            self.upper(t);
-            self.v2(s2(0xd4), x, t);
-        }
-        if k == VRedKind::AddV {
-            let t = self.constant(0xff);
-            self.v2(PAND, x, t);
-        }
-        self.r.asm.movq_xx(x, x);
-        self.r.set_v(e.d, x);
-        true
-    }
-
-    /// PSHUFB with masks made here: bit 7 gives zero.
-    fn shuffle(&mut self, code: &Bytecode, e: &EvalDesc) -> bool {
-        let Some(mask) = code.consts.get(e.inst.imm as usize) else {
-            return false;
-        };
-        let mask = mask.to_le_bytes();
-        let same = e.args[0] == e.args[1] || e.tys[1] == Type::Void;
-        let pick = |from: u8, to: u8| {
-            let m = mask.map(|i| {
-                if (from..to).contains(&i) {
-                    i & 15
-                } else {
-                    0x80
-                }
-            });
-            u128::from_le_bytes(m)
-        };
-        const NOTHING: u128 = u128::from_ne_bytes([0x80; 16]);
-        let (first, second) = if same {
-            (pick(0, 32), NOTHING)
-        } else {
-            (pick(0, 16), pick(16, 32))
-        };
-        let a = self.r.get_v(e.args[0]);
-        let x = self.copy_v(a);
-        let t = self.constant(first);
-        self.v2(PSHUFB, x, t);
-        if second != NOTHING {
-            let b = self.r.get_v(e.args[1]);
-            let y = self.copy_v(b);
-            let t = self.constant(second);
-            self.v2(PSHUFB, y, t);
-            self.v2(POR, x, y);
-        }
-        self.r.set_v(e.d, x);
-        true
     }
 }

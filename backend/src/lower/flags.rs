@@ -8,6 +8,7 @@ use crate::abi::Builtin;
 use crate::emit::{CompileError, NanFix};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, types};
+use metaphrase_ir::flags::CARRY_IN;
 use metaphrase_ir::{Cond, FlagsKind, Inst, Op, Type, Value};
 
 /// A `Flags` value.
@@ -15,7 +16,7 @@ use metaphrase_ir::{Cond, FlagsKind, Inst, Op, Type, Value};
 pub(crate) enum FlagsVal {
     /// A known kind on operands of its own type (Nzcv: an I32; Logic: the second is ignored).
     Known(FlagsKind, ir::Value, ir::Value),
-    /// a + b + c, c a Bool.
+    /// a + b + c, c a Bool. Stored with one of two kinds, which tells c.
     Adc(ir::Value, ir::Value, ir::Value),
     /// `Select(c, f, nzcv)`: f (an IR value) if c, else the constant.
     Select(ir::Value, Value, u32),
@@ -106,12 +107,18 @@ impl Lower<'_> {
     }
 
     /// Operands from I64 variables, typed by kind.
-    pub(super) fn typed_flags(&mut self, kind: FlagsKind, a: ir::Value, b: ir::Value) -> FlagsVal {
+    pub(super) fn typed_flags(
+        &mut self,
+        kind: FlagsKind,
+        k: ir::Value,
+        a: ir::Value,
+        b: ir::Value,
+    ) -> FlagsVal {
         use FlagsKind::*;
         let mut conv = |v: ir::Value| match kind {
-            Sub64 | Add64 | Logic64 => v,
+            Sub64 | Add64 | AddC64 | Logic64 => v,
             Fcmp64 => self.cast(types::F64, v),
-            Nzcv | Sub32 | Add32 | Logic32 => self.b.ins().ireduce(types::I32, v),
+            Nzcv | Sub32 | Add32 | AddC32 | Logic32 => self.b.ins().ireduce(types::I32, v),
             Fcmp32 => {
                 let w = self.b.ins().ireduce(types::I32, v);
                 self.cast(types::F32, w)
@@ -122,6 +129,12 @@ impl Lower<'_> {
             Nzcv | Logic32 | Logic64 => a,
             _ => conv(b),
         };
+        if matches!(kind, AddC32 | AddC64) {
+            let c = self.b.ins().ushr_imm_u(k, CARRY_IN as i64);
+            let c = self.b.ins().ireduce(types::I8, c);
+            let c = self.b.ins().band_imm_u(c, 1);
+            return FlagsVal::Adc(a, b, c);
+        }
         FlagsVal::Known(kind, a, b)
     }
 
@@ -139,10 +152,15 @@ impl Lower<'_> {
                 };
                 (k, a, b)
             }
-            FlagsVal::Adc(a, ..) => {
-                let p = self.packed(f).unwrap_or(a);
-                let (k, a, b) = (self.i64(0), self.widen(p), self.i64(0));
-                (k, a, b)
+            FlagsVal::Adc(a, b, c) => {
+                let plain = match self.b.func.dfg.value_type(a) {
+                    types::I64 => Add64,
+                    _ => Add32,
+                };
+                let c = self.b.ins().uextend(types::I64, c);
+                let c = self.b.ins().ishl_imm_u(c, CARRY_IN as i64);
+                let k = self.b.ins().iadd_imm_u(c, plain as i64);
+                (k, self.widen(a), self.widen(b))
             }
             FlagsVal::Select(c, inner, nzcv) => {
                 let Ok(inner) = self.flags_val(inner) else {
@@ -154,7 +172,7 @@ impl Lower<'_> {
                 let zero = self.i64(Nzcv as u64);
                 let bits = self.i64((nzcv & 0xf000_0000) as u64);
                 let k = match inner {
-                    FlagsVal::Known(Nzcv, ..) | FlagsVal::Adc(..) => zero,
+                    FlagsVal::Known(Nzcv, ..) => zero,
                     _ => self.b.ins().select(c, k, zero),
                 };
                 (k, self.b.ins().select(c, a, bits), b)
@@ -217,10 +235,22 @@ impl Lower<'_> {
             FlagsVal::Known(Sub32 | Sub64, a, b) => self.holds_sub(cc, a, b),
             FlagsVal::Known(Add32 | Add64, a, b) => self.holds_add(cc, a, b),
             FlagsVal::Known(Logic32 | Logic64, a, _) => self.holds_logic(cc, a),
+            FlagsVal::Known(AddC32 | AddC64, a, b) => {
+                let one = self.iconst(types::I8, 1);
+                self.holds_adc(cc, a, b, one)
+            }
             FlagsVal::Known(Fcmp32 | Fcmp64, a, b) => self.holds_fcmp(cc, a, b),
             FlagsVal::Known(Nzcv, a, _) => self.holds_packed(cc, a),
             FlagsVal::Dyn(k, a, b, Some(likely)) => {
-                let other = self.b.ins().icmp_imm_u(IntCC::NotEqual, k, likely as i64);
+                // With or without a carry is one kind here.
+                let kind = match likely {
+                    AddC32 | AddC64 => self.b.ins().bor_imm_u(k, 1 << CARRY_IN),
+                    _ => k,
+                };
+                let other = self
+                    .b
+                    .ins()
+                    .icmp_imm_u(IntCC::NotEqual, kind, likely as i64);
                 let (cold, hot) = self.split(other);
                 let done = self.b.create_block();
                 self.b.append_block_param(done, types::I8);
@@ -229,7 +259,7 @@ impl Lower<'_> {
                 self.b.ins().jump(done, &[BlockArg::Value(r)]);
                 self.b.seal_block(hot);
                 self.b.switch_to_block(hot);
-                let known = self.typed_flags(likely, a, b);
+                let known = self.typed_flags(likely, k, a, b);
                 let r = self.holds(cc, known)?;
                 self.b.ins().jump(done, &[BlockArg::Value(r)]);
                 self.b.seal_block(done);

@@ -4,6 +4,8 @@
 //! with itself, and the unordered case takes a cold path: see [`NanFix`]. Used only while the guest's FP mode is the IEEE default
 //! (see [`crate::abi::MODE_FP`]).
 //!
+//! FMULX stays with `Eval`: its one difference, infinity times zero, would raise Invalid here.
+//!
 //! Known gap: CLIF's FP ops are pure, so a dead one is dropped, or one hoisted, together with its effect on the sticky
 //! exception flags.
 
@@ -45,7 +47,6 @@ impl Lower<'_> {
             Op::FAdd
             | Op::FSub
             | Op::FMul
-            | Op::FMulX
             | Op::FDiv
             | Op::FSqrt
             | Op::FMulAdd
@@ -93,7 +94,7 @@ impl Lower<'_> {
         match op {
             Op::FAdd => i.fadd(a, b),
             Op::FSub => i.fsub(a, b),
-            Op::FMul | Op::FMulX => i.fmul(a, b),
+            Op::FMul => i.fmul(a, b),
             Op::FDiv => i.fdiv(a, b),
             Op::FSqrt => i.sqrt(a),
             Op::FMax | Op::FMaxNm => i.fmax(a, b),

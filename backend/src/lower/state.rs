@@ -98,7 +98,10 @@ impl Lower<'_> {
         let [k, a, b] = self.vars[d];
         let (a, b) = (self.b.use_var(a), self.b.use_var(b));
         let f = match self.cur_kind {
-            Kind::Known(kind) => self.typed_flags(kind, a, b),
+            Kind::Known(kind) => {
+                let k = self.b.use_var(k);
+                self.typed_flags(kind, k, a, b)
+            }
             _ => FlagsVal::Dyn(self.b.use_var(k), a, b, self.likely),
         };
         self.cur_flags = Some(f);

@@ -192,7 +192,6 @@ impl Lower<'_> {
             K::FAdd | K::FAddP => Op::FAdd,
             K::FSub | K::FAbd => Op::FSub,
             K::FMul => Op::FMul,
-            K::FMulX => Op::FMulX,
             K::FDiv => Op::FDiv,
             K::FMax | K::FMaxP => Op::FMax,
             K::FMin | K::FMinP => Op::FMin,
