@@ -80,14 +80,14 @@ pub struct JumpEntry {
 }
 
 /// Entries of the jump cache.
-pub const JUMP_ENTRIES: usize = 4096;
+pub const JUMP_ENTRIES: usize = 16384;
 
-/// What `pc` of an empty jump-cache entry holds.
+/// What `pc` of an empty jump-cache entry holds: 0 but for the first, so that fresh zeroed memory is almost a cache.
 pub const fn empty_pc(index: usize) -> u64 {
-    if index & (JUMP_ENTRIES - 1) == JUMP_ENTRIES - 1 {
-        0
-    } else {
+    if index & (JUMP_ENTRIES - 1) == 0 {
         u64::MAX
+    } else {
+        0
     }
 }
 

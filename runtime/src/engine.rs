@@ -12,13 +12,12 @@ use crate::interp::{self, Left};
 use crate::signal;
 use crate::stats::{self, Collect, Collector, Counter, Phase, Stats};
 use crate::sync::{Mutex, MutexGuard};
-use crate::vcpu::{BLOCK_ENTRIES, TEMPS_OFFSET, Vcpu};
+use crate::vcpu::{TEMPS_OFFSET, Vcpu};
 use metaphrase_arm64::arch::features::{MAX, Model};
 use metaphrase_arm64::arch::state::{PC_OFFSET, SLOTS};
 use metaphrase_arm64::translate::{self, Config};
 use metaphrase_backend::abi::{
-    Builtin, ChainSlot, EXIT_FAULT, EXIT_HOT, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, JUMP_ENTRIES,
-    decode_trap, empty_pc,
+    Builtin, ChainSlot, EXIT_FAULT, EXIT_HOT, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, decode_trap,
 };
 use metaphrase_backend::baseline::Baseline;
 use metaphrase_backend::bytecode::Bytecode;
@@ -109,7 +108,8 @@ struct Scratch {
 /// What runs next.
 enum Next<'a> {
     Tier0(&'a Block0),
-    Native(u64),
+    /// Native code of a block: its host address.
+    Native(&'a Block0, u64),
 }
 
 /// Why control came back from translated code.
@@ -170,9 +170,7 @@ impl Engine {
         cpu.shared
             .stop
             .store(cpu.stop_word() as u64, Ordering::SeqCst);
-        cpu.shared
-            .jump_cache
-            .store(cpu.jump_cache.as_ptr() as u64, Ordering::SeqCst);
+        cpu.caches.share(&cpu.shared.jumps);
         cpu.clock
             .start(self.config.collect.stats, &cpu.shared.phase);
         self.tier1.cpus.lock().push(cpu.shared.clone());
@@ -200,7 +198,7 @@ impl Engine {
                     // SAFETY: this thread's frame, named in `run`; the block was built for it.
                     Back::Tier0(unsafe { interp::run(&raw mut *cpu.frame, b, force) })
                 }
-                Next::Native(code) => {
+                Next::Native(_, code) => {
                     cpu.count(Counter::Tier1Runs);
                     cpu.phase(Phase::Tier1);
                     self.enter_native(cpu, code)
@@ -310,7 +308,7 @@ impl Engine {
     /// A block of the interpreter has warmed up, died or been compiled. True: run it in the interpreter all the same.
     fn attend(&self, cpu: &mut Vcpu, b: &Block0, base: &mut Baseline) -> bool {
         if b.dead.load(Ordering::Acquire) {
-            cpu.flush_caches();
+            cpu.caches.remember(b.pc, ptr::null());
             return false;
         }
         if b.native() != 0 {
@@ -339,7 +337,7 @@ impl Engine {
 
     /// Baseline code at the guest pc has run often: a trace may begin there, or it is time for the optimizing compiler.
     fn hot(&self, cpu: &mut Vcpu, base: &mut Baseline) {
-        let key = (cpu.frame.guest.pc, cpu.mode);
+        let key = (cpu.frame.guest.pc, cpu.mode());
         let (b, tier) = {
             let t = self.tier1.tables.read();
             match (t.block(key), t.entry(key)) {
@@ -401,13 +399,13 @@ impl Engine {
         if s.active.load(Ordering::Relaxed) != epoch {
             s.active.store(epoch, Ordering::SeqCst);
         }
-        let blocks = self.tier1.block_epoch.load(Ordering::SeqCst);
-        let stale = s.seen.load(Ordering::Relaxed) != blocks;
         let mode = (cpu.frame.guest.fpcr & FPCR_MODE) as u64;
-        if stale || mode != cpu.mode {
-            cpu.shared.seen.store(blocks, Ordering::Relaxed);
-            cpu.mode = mode;
-            cpu.flush_caches();
+        if mode != cpu.mode() {
+            cpu.select(mode);
+        }
+        let blocks = self.tier1.block_epoch.load(Ordering::SeqCst);
+        if cpu.caches.seen() != blocks {
+            cpu.catch_up(blocks, &self.tier1.retired.lock());
         }
     }
 
@@ -425,9 +423,8 @@ impl Engine {
         tier0: bool,
     ) -> Next<'a> {
         let pc = cpu.frame.guest.pc;
-        let i = (pc >> 2) as usize & (BLOCK_ENTRIES - 1);
-        // SAFETY: cached pointers are flushed in `enter` before anything retired is freed.
-        let cached = unsafe { cpu.blocks[i].as_ref() }.filter(|b| b.pc == pc);
+        // SAFETY: cached pointers are removed in `enter` before anything retired is freed.
+        let cached = cpu.caches.block(pc).map(|b| unsafe { &*b });
         let block = match cached {
             Some(b) => {
                 cpu.count(Counter::BlockHits);
@@ -439,18 +436,18 @@ impl Engine {
                     .tier1
                     .tables
                     .read()
-                    .block((pc, cpu.mode))
+                    .block((pc, cpu.mode()))
                     .map(ptr::from_ref);
                 cpu.count_n(Counter::TableHits, found.is_some() as u64);
                 let p = found.unwrap_or_else(|| self.translate(cpu, env, s));
-                cpu.blocks[i] = p;
+                cpu.caches.remember(pc, p);
                 // SAFETY: blocks in the table stay alive while this CPU is in its epoch.
                 unsafe { &*p }
             }
         };
         let code = block.native();
         if code != 0 && !tier0 && !block.dead.load(Ordering::Acquire) {
-            Next::Native(code)
+            Next::Native(block, code)
         } else {
             Next::Tier0(block)
         }
@@ -467,23 +464,16 @@ impl Engine {
                     cpu.count(Counter::LinksBlock);
                 }
             }
-            (From::Slot(s), Next::Native(_)) => {
-                let linked = self.tier1.tables.read().link_slot(s, cpu.mode);
-                cpu.count_n(Counter::LinksSlot, linked.is_some() as u64);
+            (From::Slot(s), Next::Native(to, _)) => {
+                let linked = self.tier1.tables.read().link_slot(s, to);
+                cpu.count_n(Counter::LinksSlot, linked as u64);
             }
-            (From::Lookup, Next::Native(code)) => {
+            (From::Lookup, Next::Native(to, code)) => {
                 let pc = cpu.frame.guest.pc;
-                let tables = self.tier1.tables.read();
+                let _tables = self.tier1.tables.read();
                 // Under the lock, so that a retirement cannot fall between check and entry.
-                if tables
-                    .entry((pc, cpu.mode))
-                    .is_some_and(|e| e.code == *code)
-                {
-                    let i = (pc >> 2) as usize & (JUMP_ENTRIES - 1);
-                    let e = &cpu.jump_cache[i];
-                    e.pc.store(empty_pc(i), Ordering::Relaxed);
-                    e.code.store(*code, Ordering::Release);
-                    e.pc.store(pc, Ordering::Release);
+                if to.native() == *code && !to.dead.load(Ordering::Acquire) {
+                    cpu.caches.remember_jump(pc, *code);
                     cpu.count(Counter::LinksJump);
                 }
             }
@@ -506,7 +496,7 @@ impl Engine {
         let (block, code, words) = loop {
             let mut words: Vec<u32> = Vec::new();
             s.unit.clear();
-            s.unit.mode = cpu.mode;
+            s.unit.mode = cpu.mode();
             let mut fetch = |at: u64| {
                 // Stop at the page end: the next page's mapping may differ.
                 let w = (at & !0xfff == page).then(|| env.fetch(at)).flatten();
@@ -546,7 +536,7 @@ impl Engine {
         let words = words.into_boxed_slice();
         let b = Box::new(Block0::new(
             pc,
-            cpu.mode,
+            cpu.mode(),
             words,
             code,
             (ends_with_call, ends_with_return),
@@ -689,7 +679,7 @@ fn count_exit(cpu: &Vcpu, ran: &Next<'_>, back: &Back<'_>) {
         Back::Slot(_) => Counter::LeftUnlinkedSlot,
         Back::Tier0(l) => match l {
             Left::Unlinked(..) => Counter::LeftUnlinkedBlock,
-            Left::Lookup if matches!(ran, Next::Native(_)) => Counter::JumpMisses,
+            Left::Lookup if matches!(ran, Next::Native(..)) => Counter::JumpMisses,
             Left::Lookup => Counter::Tier0Indirect,
             Left::Trap(_) => Counter::LeftTrap,
             Left::Stop => Counter::LeftStop,

@@ -1,13 +1,14 @@
 //! One guest CPU: its frame (header and registers, what generated code sees) and what the dispatcher keeps for it.
 
-use crate::cache::block::Block0;
+pub(crate) mod caches;
+
 use crate::stats::{Clock, Counter, CpuCounts, Phase};
+use caches::Caches;
 use metaphrase_arm64::arch::features::FeatSet;
 use metaphrase_arm64::arch::state::GuestState;
-use metaphrase_backend::abi::{FrameHeader, HEADER_SIZE, JUMP_ENTRIES, JumpEntry, empty_pc};
+use metaphrase_backend::abi::{FrameHeader, HEADER_SIZE, JumpEntry};
 use metaphrase_backend::bytecode::build::TEMPS;
 use std::mem::offset_of;
-use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
@@ -98,32 +99,23 @@ const _: () = assert!(offset_of!(Frame, guest) == HEADER_SIZE as usize);
 pub struct Vcpu {
     /// The frame; boxed because generated code and signal handlers hold its address.
     pub frame: Box<Frame>,
-    /// The jump cache behind `header.jump_cache`.
-    pub jump_cache: Box<[JumpEntry]>,
-    /// Tier-0 blocks by guest pc, direct-mapped like the jump cache.
-    pub(crate) blocks: Box<[*const Block0]>,
-    /// Mode bits that both caches are valid for.
-    pub(crate) mode: u64,
+    /// The jump cache behind `header.jump_cache`, and the dispatcher's own.
+    pub(crate) caches: Caches,
     /// What other threads may see of this CPU.
     pub(crate) shared: Arc<CpuShared>,
     pub(crate) helper_table: Box<[u64]>,
     pub(crate) clock: Clock,
 }
 
-/// Entries of the per-CPU block cache.
-pub(crate) const BLOCK_ENTRIES: usize = 4096;
-
 /// What other threads may see of a CPU.
 #[derive(Debug, Default)]
 pub struct CpuShared {
     /// Epoch in which the CPU entered guest code; 0 while it is outside (system calls, dispatcher of another engine).
     pub(crate) active: AtomicU64,
-    /// Number of block retirements that its block cache knows of.
-    pub(crate) seen: AtomicU64,
     /// Address of its stop word.
     pub(crate) stop: AtomicU64,
-    /// Address of its jump cache.
-    pub(crate) jump_cache: AtomicU64,
+    /// Where its jump caches are.
+    pub(crate) jumps: caches::Shared,
     /// What it counts.
     pub(crate) counts: CpuCounts,
     /// What it does ([`Phase`]), while its clock runs.
@@ -141,38 +133,18 @@ impl CpuShared {
         // SAFETY: a CPU's frame outlives its registration; the word is aligned.
         unsafe { (*(word as *const AtomicU64)).load(Ordering::Relaxed) }
     }
-
-    /// Removes these guest addresses from the CPU's jump cache, from any thread.
-    pub(crate) fn forget_jumps(&self, pcs: &[u64]) {
-        let p = self.jump_cache.load(Ordering::SeqCst) as *const JumpEntry;
-        if p.is_null() {
-            return;
-        }
-        for &pc in pcs {
-            let i = (pc >> 2) as usize & (JUMP_ENTRIES - 1);
-            // SAFETY: a registered CPU's jump cache outlives its registration.
-            let e = unsafe { &*p.add(i) };
-            let _ =
-                e.pc.compare_exchange(pc, empty_pc(i), Ordering::SeqCst, Ordering::Relaxed);
-        }
-    }
 }
 
 impl Vcpu {
     /// A CPU with all registers zero.
     pub fn new() -> Vcpu {
-        let jump_cache: Box<[JumpEntry]> = (0..JUMP_ENTRIES)
-            .map(|i| JumpEntry {
-                pc: AtomicU64::new(empty_pc(i)),
-                code: AtomicU64::new(0),
-            })
-            .collect();
+        let caches = Caches::new();
         let shared = Arc::new(CpuShared::default());
         let frame = Box::new(Frame {
             header: FrameHeader {
                 stop: AtomicU32::new(0),
                 guest_mxcsr: 0x1f80,
-                jump_cache: jump_cache.as_ptr() as u64,
+                jump_cache: caches.jumps().as_ptr() as u64,
                 helpers: 0,
                 trap: 0,
                 fault_addr: 0,
@@ -194,9 +166,7 @@ impl Vcpu {
         });
         Vcpu {
             frame,
-            jump_cache,
-            blocks: vec![ptr::null(); BLOCK_ENTRIES].into_boxed_slice(),
-            mode: 0,
+            caches,
             shared,
             helper_table: Box::default(),
             clock: Clock::default(),
@@ -221,13 +191,27 @@ impl Vcpu {
         self.clock.to(p, &self.shared.counts, &self.shared.phase);
     }
 
-    /// Forgets all cached translations of this CPU.
-    pub(crate) fn flush_caches(&mut self) {
-        self.count(Counter::CacheFlushes);
-        self.blocks.fill(ptr::null());
-        for (i, e) in self.jump_cache.iter().enumerate() {
-            e.pc.store(empty_pc(i), Ordering::Relaxed);
-        }
+    /// Mode bits that its caches are valid for.
+    pub(crate) fn mode(&self) -> u64 {
+        self.caches.mode()
+    }
+
+    /// The guest runs in another mode from now on.
+    pub(crate) fn select(&mut self, mode: u64) {
+        let fresh = self.caches.select(mode, &self.shared.jumps);
+        self.count_n(Counter::CacheFlushes, fresh as u64);
+        self.frame.header.jump_cache = self.caches.jumps().as_ptr() as u64;
+    }
+
+    /// Removes blocks retired up to number `now` from its cache.
+    pub(crate) fn catch_up(&mut self, now: u64, log: &caches::Log) {
+        let kept = self.caches.catch_up(now, log);
+        self.count_n(Counter::CacheFlushes, !kept as u64);
+    }
+
+    /// The jump cache, for tests.
+    pub fn jump_cache(&self) -> &[JumpEntry] {
+        self.caches.jumps()
     }
 
     /// The guest's registers.

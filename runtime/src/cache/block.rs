@@ -4,6 +4,7 @@
 //! below) the block *wants attention*: it is hot, or dead, or a tier-1 entry has been published. That makes one
 //! counter the only thing the interpreter looks at.
 
+use super::unit::Unit1;
 use crate::sync::Mutex;
 use metaphrase_backend::bytecode::Bytecode;
 use smallvec::SmallVec;
@@ -12,28 +13,36 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
 
 /// A translated basic block for tier 0.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Block0 {
+    // What the dispatcher and the interpreter look at stands together at the front.
     /// Guest address.
     pub pc: u64,
+    /// Host address of the best native code for this pc, or 0.
+    native: AtomicU64,
+    heat: AtomicI32,
+    /// What `heat` was last set to, and executions counted before that.
+    set: AtomicI32,
+    /// Its guest code changed: must not be executed again.
+    pub dead: AtomicBool,
+    /// In the compile queue, or refused by it.
+    pub queued: AtomicBool,
+    /// Whether the block ends with a call (its successor in memory is a return site).
+    pub ends_with_call: bool,
+    /// Whether the block ends with a return.
+    pub ends_with_return: bool,
+    links: [AtomicPtr<Block0>; 2],
     /// Mode bits of the translation key.
     pub mode: u64,
     /// The guest words translated, for tier 1 and for validation.
     pub words: Box<[u32]>,
     /// Code.
     pub code: Bytecode,
-    /// Whether the block ends with a call (its successor in memory is a return site).
-    pub ends_with_call: bool,
-    /// Whether the block ends with a return.
-    pub ends_with_return: bool,
-    heat: AtomicI32,
-    /// What `heat` was last set to, and executions counted before that.
-    set: AtomicI32,
     ran: AtomicU64,
-    links: [AtomicPtr<Block0>; 2],
     /// Exits of other blocks that are linked here: (address of the block, exit number).
     incoming: Mutex<SmallVec<[(usize, u8); 2]>>,
-    /// Host address of the best native code for this pc, or 0.
-    native: AtomicU64,
+    /// The unit that `native` lies in.
+    unit: AtomicPtr<Unit1>,
     /// Address of the execution counter in the baseline code's first slot, or 0.
     counter: AtomicU64,
     /// What it was last set to; executions counted by counters before that.
@@ -41,10 +50,6 @@ pub struct Block0 {
     counted: AtomicU64,
     /// First block of a trace that this one is part of: executions there count here as well.
     trace: AtomicPtr<Block0>,
-    /// Its guest code changed: must not be executed again.
-    pub dead: AtomicBool,
-    /// In the compile queue, or refused by it.
-    pub queued: AtomicBool,
 }
 
 /// Heat of a block that is never to be promoted.
@@ -79,6 +84,7 @@ impl Block0 {
             ],
             incoming: Mutex::default(),
             native: AtomicU64::new(0),
+            unit: AtomicPtr::new(ptr::null_mut()),
             counter: AtomicU64::new(0),
             counter_set: AtomicI32::new(0),
             counted: AtomicU64::new(0),
@@ -171,14 +177,17 @@ impl Block0 {
         unsafe { p.as_ref() }
     }
 
-    /// Native code for this block exists; `counter`: its execution counter and what that is set to, if it counts.
-    pub fn publish(&self, code: u64, counter: Option<(u64, i32)>) {
+    /// Native code for this block exists; `counter`: its execution counter and what that is set to, if it counts. The caller holds
+    /// the tables' lock for writing.
+    pub fn publish(&self, unit: &Unit1, code: u64, counter: Option<(u64, i32)>) {
         // Whoever still runs older code comes back to the dispatcher.
         self.count_down(0);
         self.counter
             .store(counter.map_or(0, |c| c.0), Ordering::Release);
         self.counter_set
             .store(counter.map_or(0, |c| c.1), Ordering::Relaxed);
+        self.unit
+            .store(ptr::from_ref(unit).cast_mut(), Ordering::Release);
         self.native.store(code, Ordering::Release);
         self.call_attention();
     }
@@ -196,6 +205,14 @@ impl Block0 {
             self.queued.store(false, Ordering::Release);
             self.cool(1);
         }
+    }
+
+    /// The unit with the best native code, and that code's address. The caller holds the tables' lock.
+    pub fn unit(&self) -> Option<(&Unit1, u64)> {
+        let code = self.native();
+        // SAFETY: while `native` is set its unit is in the tables.
+        let unit = unsafe { self.unit.load(Ordering::Acquire).as_ref() };
+        unit.filter(|_| code != 0).map(|u| (u, code))
     }
 
     /// Best native code, or 0.

@@ -48,6 +48,8 @@ pub struct Entry {
 pub struct Retired {
     /// Tier-0 blocks.
     pub blocks: usize,
+    /// Their guest addresses.
+    pub pcs: Vec<u64>,
     /// Links from or to them.
     pub block_links: u64,
     /// Their executions, and the guest instructions that makes.
@@ -175,9 +177,10 @@ impl Tables {
                 continue;
             }
             links += 1;
-            if let Some(to) = self
-                .entry((s.guest_pc, u.mode))
-                .and_then(|e| self.units.get(&e.unit))
+            if let Some((to, _)) = self
+                .blocks
+                .get(&(s.guest_pc, u.mode))
+                .and_then(|b| b.unit())
             {
                 let me = std::ptr::from_ref(s) as usize;
                 to.incoming.lock().retain(|&i| i != me);
@@ -214,7 +217,7 @@ impl Tables {
                 old.unlink_incoming(unlinked);
             }
             if let Some(b) = self.blocks.get(&key) {
-                b.publish(code, counter);
+                b.publish(&u, code, counter);
             }
         }
         for &(start, end) in &u.ranges {
@@ -251,16 +254,20 @@ impl Tables {
             .map(|u| &**u)
     }
 
-    /// Links a chain slot to the entry for its target, if there is one. Returns the entry's host address.
-    pub fn link_slot(&self, slot: &ChainSlot, mode: u64) -> Option<u64> {
-        let Entry { code, unit, .. } = self.entry((slot.guest_pc, mode))?;
-        let to = self.units.get(&unit)?;
-        let mut incoming = to.incoming.lock();
+    /// Links a chain slot to the native code of its target, if there is any.
+    pub fn link_slot(&self, slot: &ChainSlot, to: &Block0) -> bool {
+        if to.dead.load(Ordering::Acquire) || to.pc != slot.guest_pc {
+            return false;
+        }
+        let Some((unit, code)) = to.unit() else {
+            return false;
+        };
+        let mut incoming = unit.incoming.lock();
         let me = std::ptr::from_ref(slot) as usize;
         if slot.code.swap(code, Ordering::AcqRel) != code {
             incoming.push(me);
         }
-        Some(code)
+        true
     }
 
     /// Numbers of the units placed in an arena segment.
@@ -316,8 +323,9 @@ impl Tables {
                 let n = b.total_executions();
                 r.executions.0 += n;
                 r.executions.1 += n * b.words.len() as u64;
-                self.retired.push((epoch, b));
                 r.blocks += 1;
+                r.pcs.push(b.pc);
+                self.retired.push((epoch, b));
             }
         }
         r

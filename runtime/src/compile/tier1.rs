@@ -10,6 +10,7 @@ use crate::compile::trace;
 use crate::stats::{self, Collector, Counter, EndReason};
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockWriteGuard};
 use crate::vcpu::CpuShared;
+use crate::vcpu::caches::{Log, forget_jumps};
 use metaphrase_arm64::arch::state::PC_OFFSET;
 use metaphrase_arm64::translate::Config;
 use metaphrase_backend::abi::ChainSlot;
@@ -41,6 +42,8 @@ pub struct Tier1 {
     pub epoch: AtomicU64,
     /// Advances with every retirement of tier-0 blocks, which CPUs cache by address.
     pub block_epoch: AtomicU64,
+    /// What was retired, for those caches.
+    pub(crate) retired: Mutex<Log>,
     /// Counts and records.
     pub stats: Collector,
     /// CPUs in `run`.
@@ -105,6 +108,7 @@ impl Tier1 {
             tables: RwLock::default(),
             epoch: AtomicU64::new(1),
             block_epoch: AtomicU64::new(1),
+            retired: Mutex::default(),
             cpus: Mutex::default(),
             memory: Mutex::default(),
             queue: Mutex::default(),
@@ -187,11 +191,11 @@ impl Tier1 {
             return false;
         }
         self.count_invalidated(&gone);
-        self.block_epoch.fetch_add(1, Ordering::SeqCst);
+        self.purge_jump_caches(&mut t);
+        let number = self.block_epoch.load(Ordering::SeqCst) + 1;
+        self.retired.lock().push(number, &gone.pcs);
+        self.block_epoch.store(number, Ordering::SeqCst);
         self.epoch.fetch_add(1, Ordering::SeqCst);
-        if !gone.units.is_empty() {
-            self.purge_jump_caches(&mut t);
-        }
         self.free(&mut t);
         true
     }
@@ -208,7 +212,7 @@ impl Tier1 {
     fn purge_jump_caches(&self, t: &mut Tables) {
         let pcs = t.take_unreachable();
         for c in self.cpus.lock().iter() {
-            c.forget_jumps(&pcs);
+            forget_jumps(&c.jumps, &pcs);
         }
     }
 
@@ -402,8 +406,10 @@ impl Tier1 {
     fn choose(&self, key: Key) -> Option<Choice> {
         let t = self.tables.read();
         if let Some(e) = t.optimized(key) {
-            if let Some(b) = t.block(key) {
-                b.publish(e.code, None);
+            if let Some(b) = t.block(key)
+                && let Some(u) = t.unit(e.unit)
+            {
+                b.publish(u, e.code, None);
             }
             return None;
         }

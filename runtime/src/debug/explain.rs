@@ -13,7 +13,6 @@ use metaphrase_backend::emit::{CompileError, CompileOpts, Compiler};
 use metaphrase_ir::opt::{self, Scratch};
 use metaphrase_ir::{Exit, IndirectKind, Unit};
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 
 /// Most guest instructions in a block, as in tier 0.
 const MAX_BLOCK: u32 = 32;
@@ -153,8 +152,9 @@ fn reachable(pc: u64, cfg: &Config, fetch: &mut dyn FnMut(u64) -> Option<u32>) -
         }
         let words: Box<[u32]> = (pc..after).step_by(4).map_while(&mut *fetch).collect();
         total += words.len();
-        let b = Block0::new(pc, 0, words, code, (call, false), None);
-        b.queued.store(true, Ordering::Relaxed);
+        let b = Block0::new(pc, 0, words, code, (call, false), Some(u32::MAX));
+        // Counts an execution.
+        b.wants_attention();
         tables.insert(Box::new(b));
     }
     tables

@@ -348,7 +348,7 @@ fn counter_stop_links_and_jump_cache() {
     let mut g = g;
     g.x[1] = 0x1234_5678_9abc;
     assert_eq!(bench.translated(&v, &g, &memory).out, Out::Lookup(g.x[1]));
-    let entry = &bench.cpu.jump_cache[(g.x[1] >> 2) as usize & (JUMP_ENTRIES - 1)];
+    let entry = &bench.cpu.jump_cache()[(g.x[1] >> 2) as usize & (JUMP_ENTRIES - 1)];
     entry.code.store(u.exec, Ordering::SeqCst);
     entry.pc.store(g.x[1], Ordering::SeqCst);
     u.counter().unwrap().store(9, Ordering::SeqCst);

@@ -1,0 +1,281 @@
+//! What a CPU remembers by guest address: the jump cache, which translated code reads, and the block cache of the dispatcher.
+//!
+//! Both are direct-mapped and hold translations of one mode; a CPU that changes its mode (floating-point control) to and fro finds its
+//! caches again, because it keeps a *set* for each of the last few modes. Sets come from zeroed memory and cost nothing until used.
+//!
+//! Retired translations are removed one by one: from jump caches by the thread that retires them, from block caches by their CPU when it
+//! next enters guest code (each set knows up to which retirement it is clean, [`Log`] says what has been retired since).
+
+use crate::cache::block::Block0;
+use metaphrase_backend::abi::{JUMP_ENTRIES, JumpEntry, empty_pc};
+use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use std::collections::VecDeque;
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Entries of a block cache.
+const BLOCK_ENTRIES: usize = 16384;
+/// Modes that a CPU keeps caches for.
+const SETS: usize = 4;
+
+/// Addresses of a CPU's jump caches, for other threads; 0 where there is none.
+pub(crate) type Shared = [AtomicU64; SETS];
+
+/// An entry of the block cache; empty if there is no block.
+#[derive(Clone, Copy, Debug)]
+struct CachedBlock {
+    pc: u64,
+    block: *const Block0,
+}
+
+impl CachedBlock {
+    const EMPTY: CachedBlock = CachedBlock {
+        pc: 0,
+        block: ptr::null(),
+    };
+}
+
+#[derive(Debug)]
+struct Set {
+    mode: u64,
+    /// Number of block retirements that `blocks` knows of.
+    seen: u64,
+    jumps: Box<[JumpEntry]>,
+    blocks: Box<[CachedBlock]>,
+}
+
+impl Set {
+    fn new(mode: u64, seen: u64) -> Set {
+        // SAFETY: all zero bits are a valid entry of either kind.
+        let (jumps, blocks) = unsafe { (zeroed(JUMP_ENTRIES), zeroed(BLOCK_ENTRIES)) };
+        let set = Set {
+            mode,
+            seen,
+            jumps,
+            blocks,
+        };
+        set.jumps[0].pc.store(empty_pc(0), Ordering::Relaxed);
+        set
+    }
+}
+
+/// # Safety
+/// All zero bits must be a valid `T`.
+unsafe fn zeroed<T>(n: usize) -> Box<[T]> {
+    let Ok(layout) = Layout::array::<T>(n) else {
+        return Box::default();
+    };
+    // SAFETY: the layout is that of a boxed slice of `n`, not of size 0; the memory is initialised by the caller's promise.
+    unsafe {
+        let p = alloc_zeroed(layout).cast::<T>();
+        if p.is_null() {
+            handle_alloc_error(layout);
+        }
+        Box::from_raw(ptr::slice_from_raw_parts_mut(p, n))
+    }
+}
+
+/// A CPU's sets.
+#[derive(Debug)]
+pub(crate) struct Caches {
+    sets: Vec<Set>,
+    current: usize,
+    /// The set to be given up next.
+    victim: usize,
+}
+
+impl Caches {
+    pub fn new() -> Caches {
+        Caches {
+            sets: vec![Set::new(0, 0)],
+            current: 0,
+            victim: 0,
+        }
+    }
+
+    fn set(&self) -> &Set {
+        &self.sets[self.current]
+    }
+
+    /// Mode of the current set.
+    pub fn mode(&self) -> u64 {
+        self.set().mode
+    }
+
+    /// Retirements that the current set's block cache knows of.
+    pub fn seen(&self) -> u64 {
+        self.set().seen
+    }
+
+    /// The current jump cache.
+    pub fn jumps(&self) -> &[JumpEntry] {
+        &self.set().jumps
+    }
+
+    /// Makes the set of `mode` the current one, a fresh one if there is none; whether it is fresh.
+    pub fn select(&mut self, mode: u64, shared: &Shared) -> bool {
+        if let Some(n) = self.sets.iter().position(|s| s.mode == mode) {
+            self.current = n;
+            return false;
+        }
+        if self.sets.len() < SETS {
+            self.sets.push(Set::new(mode, 0));
+            self.current = self.sets.len() - 1;
+        } else {
+            self.victim = (self.victim + 1) % SETS;
+            self.current = self.victim;
+            self.flush();
+            self.sets[self.current].mode = mode;
+        }
+        self.share(shared);
+        true
+    }
+
+    /// Tells other threads where the jump caches are.
+    pub fn share(&self, shared: &Shared) {
+        for (s, a) in self.sets.iter().zip(shared) {
+            a.store(s.jumps.as_ptr() as u64, Ordering::SeqCst);
+        }
+    }
+
+    /// The block remembered for a guest address.
+    #[inline]
+    pub fn block(&self, pc: u64) -> Option<*const Block0> {
+        let e = self.set().blocks[(pc >> 2) as usize & (BLOCK_ENTRIES - 1)];
+        (e.pc == pc && !e.block.is_null()).then_some(e.block)
+    }
+
+    #[inline]
+    pub fn remember(&mut self, pc: u64, block: *const Block0) {
+        let n = self.current;
+        self.sets[n].blocks[(pc >> 2) as usize & (BLOCK_ENTRIES - 1)] = CachedBlock { pc, block };
+    }
+
+    /// Enters a target into the jump cache.
+    pub fn remember_jump(&self, pc: u64, code: u64) {
+        let i = (pc >> 2) as usize & (JUMP_ENTRIES - 1);
+        let e = &self.jumps()[i];
+        e.pc.store(empty_pc(i), Ordering::Relaxed);
+        e.code.store(code, Ordering::Release);
+        e.pc.store(pc, Ordering::Release);
+    }
+
+    /// Brings the current block cache up to retirement number `now`; false if it had to be emptied.
+    pub fn catch_up(&mut self, now: u64, log: &Log) -> bool {
+        let seen = self.seen();
+        let known = seen >= log.complete_after;
+        if known {
+            let s = &mut self.sets[self.current];
+            for &(_, pc) in log.entries.iter().rev().take_while(|e| e.0 > seen) {
+                s.blocks[(pc >> 2) as usize & (BLOCK_ENTRIES - 1)] = CachedBlock::EMPTY;
+            }
+        } else {
+            self.sets[self.current].blocks.fill(CachedBlock::EMPTY);
+        }
+        self.sets[self.current].seen = now;
+        known
+    }
+
+    /// Empties the current set.
+    pub fn flush(&mut self) {
+        self.sets[self.current].blocks.fill(CachedBlock::EMPTY);
+        for (i, e) in self.jumps().iter().enumerate() {
+            e.pc.store(empty_pc(i), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Removes guest addresses from jump caches, from any thread.
+pub(crate) fn forget_jumps(shared: &Shared, pcs: &[u64]) {
+    for a in shared {
+        let p = a.load(Ordering::SeqCst) as *const JumpEntry;
+        if p.is_null() {
+            continue;
+        }
+        for &pc in pcs {
+            let i = (pc >> 2) as usize & (JUMP_ENTRIES - 1);
+            // SAFETY: a registered CPU's jump caches outlive its registration.
+            let e = unsafe { &*p.add(i) };
+            let _ =
+                e.pc.compare_exchange(pc, empty_pc(i), Ordering::SeqCst, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The latest retirements of blocks: their numbers and guest addresses.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    entries: VecDeque<(u64, u64)>,
+    /// Every retirement with a greater number is in the log.
+    complete_after: u64,
+}
+
+impl Log {
+    /// Retirement number `number` removed blocks at `pcs`.
+    pub fn push(&mut self, number: u64, pcs: &[u64]) {
+        const LONGEST: usize = 2048;
+        self.entries.extend(pcs.iter().map(|&pc| (number, pc)));
+        while self.entries.len() > LONGEST {
+            if let Some(e) = self.entries.pop_front() {
+                self.complete_after = e.0;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(n: usize) -> *const Block0 {
+        (n * 64) as *const Block0
+    }
+
+    #[test]
+    fn modes_keep_their_caches_and_retired_blocks_leave_them() {
+        let shared = Shared::default();
+        let (mut c, mut log) = (Caches::new(), Log::default());
+        c.share(&shared);
+        c.remember(0x1000, block(1));
+        c.remember_jump(0x1000, 77);
+        assert!(c.select(8, &shared));
+        assert_eq!(c.block(0x1000), None);
+        c.remember(0x1000, block(2));
+        c.remember(0x2000, block(3));
+        c.remember_jump(0x1000, 78);
+        assert!(!c.select(0, &shared));
+        assert_eq!(c.block(0x1000), Some(block(1)));
+        assert_eq!(c.jumps()[0x400].pc.load(Ordering::Relaxed), 0x1000);
+
+        log.push(1, &[0x1000]);
+        forget_jumps(&shared, &[0x1000]);
+        assert!(c.catch_up(1, &log));
+        assert_eq!(c.block(0x1000), None);
+        assert_eq!(c.jumps()[0x400].pc.load(Ordering::Relaxed), 0);
+        assert!(!c.select(8, &shared));
+        assert_eq!((c.seen(), c.block(0x1000)), (0, Some(block(2))));
+        assert_eq!(c.jumps()[0x400].pc.load(Ordering::Relaxed), 0);
+        assert!(c.catch_up(1, &log));
+        assert_eq!((c.block(0x1000), c.block(0x2000)), (None, Some(block(3))));
+
+        let many: Vec<u64> = (0..3000).map(|n| 0x10_0000 + n * 4).collect();
+        log.push(2, &many);
+        assert!(!c.catch_up(2, &log));
+        assert_eq!(c.block(0x2000), None);
+    }
+
+    #[test]
+    fn the_oldest_of_many_modes_makes_room() {
+        let shared = Shared::default();
+        let mut c = Caches::new();
+        c.remember(0x1000, block(1));
+        for mode in 1..=SETS as u64 {
+            assert!(c.select(mode, &shared));
+            assert_eq!(c.block(0x1000), None);
+            c.remember(0x1000, block(1 + mode as usize));
+        }
+        assert!(!c.select(SETS as u64, &shared));
+        assert_eq!(c.block(0x1000), Some(block(1 + SETS)));
+        assert_eq!(c.block(0), None);
+    }
+}
