@@ -10,6 +10,7 @@ use metaphrase_arm64::translate::{Config, translate_block};
 use metaphrase_ir::arith::FpEnv;
 use metaphrase_ir::helper::HelperId;
 use metaphrase_ir::interp::{self, Fault, Guest, Left, State};
+use metaphrase_ir::ops::Effects;
 use metaphrase_ir::opt::{Scratch, optimize};
 use metaphrase_ir::parse::parse;
 use metaphrase_ir::testing::{TestMemory, WINDOW, WINDOW_BYTES};
@@ -46,6 +47,9 @@ impl Guest for World {
     }
     fn helper(&mut self, id: HelperId, aux: u32, args: [u64; 3], state: &mut State<'_>) -> u64 {
         let start = args[0] ^ (id as u64) << 32 ^ u64::from(aux);
+        if !id.info().effects.contains(Effects::STATE) {
+            return start ^ args[1].rotate_left(7) ^ args[2].rotate_left(19);
+        }
         let seen = SLOTS.rows.iter().fold(start, |h, row| {
             h.rotate_left(5).wrapping_mul(31) ^ state.get(row) as u64
         });

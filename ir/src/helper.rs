@@ -53,4 +53,9 @@ helpers! {
     Wait     "wait"      ()    Void [STATE];
     /// Records that IC IVAU named this address; the block must end with a `Sync` trap after it.
     IcIvau   "ic_ivau"   (I64) Void [STATE];
+    /// A pointer (or a word) and its modifier: code added, checked, or computed with the thread's keys; `aux` says which. A function of these.
+    Pac      "pac"       (I64 I64) I64 [];
+    /// Copies or sets memory: (destination, source or value, minus or plus what remains); result: what then remains. Touches no slot and does
+    /// not fault; with `aux` bit 1 it asks the runtime to stop at a bad address. `aux` bit 0: copy.
+    MemOp    "mem_op"    (I64 I64 I64) I64 [];
 }

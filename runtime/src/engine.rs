@@ -14,7 +14,7 @@ use crate::stats::{self, Collect, Collector, Counter, Phase, Stats};
 use crate::sync::{Mutex, MutexGuard};
 use crate::vcpu::{TEMPS_OFFSET, Vcpu};
 use metaphrase_arm64::arch::features::{MAX, Model};
-use metaphrase_arm64::arch::state::{PC_OFFSET, SLOTS};
+use metaphrase_arm64::arch::state::{PC_OFFSET, SLOTS, branch_address};
 use metaphrase_arm64::translate::{self, Config};
 use metaphrase_backend::abi::{
     Builtin, ChainSlot, EXIT_FAULT, EXIT_HOT, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, decode_trap,
@@ -221,6 +221,8 @@ impl Engine {
                     Flow::Continue
                 }
                 Left::Lookup => {
+                    let pc = &mut cpu.frame.guest.pc;
+                    *pc = branch_address(*pc);
                     from = From::Lookup;
                     Flow::Continue
                 }
@@ -238,6 +240,7 @@ impl Engine {
                     force = true;
                     Flow::Continue
                 }
+                Left::Stop if cpu.frame.bulk_fault.is_some() => self.bulk_fault(cpu, env),
                 Left::Stop => {
                     self.leave(cpu);
                     cpu.frame.header.stop.store(0, Ordering::SeqCst);
@@ -575,6 +578,14 @@ impl Engine {
             }
         };
         self.deliver(cpu, env, e)
+    }
+
+    /// An epilogue of FEAT_MOPS, at the guest pc, could not go on. The stop may have been asked for by others too, so it stays asked for.
+    fn bulk_fault(&self, cpu: &mut Vcpu, env: &mut dyn Environment) -> Flow {
+        match cpu.frame.bulk_fault.take() {
+            Some((addr, write)) => self.fault(cpu, env, addr, write),
+            None => Flow::Continue,
+        }
     }
 
     fn fault(&self, cpu: &mut Vcpu, env: &mut dyn Environment, addr: u64, write: bool) -> Flow {

@@ -3,12 +3,15 @@
 //! All run on the guest's thread with the frame current; they are not signal handlers and may use Rust freely, but must keep the host's
 //! MXCSR as they found it when called from translated code.
 
+use crate::mem::bulk::{self, From};
 use crate::vcpu::Frame;
-use metaphrase_arm64::arch::sysreg;
+use metaphrase_arm64::arch::{pauth, sysreg};
+use metaphrase_arm64::translate::mops;
 use metaphrase_backend::abi::Builtin;
 use metaphrase_backend::bytecode::{BOp, Bytecode};
 use metaphrase_ir::helper::HelperId;
 use metaphrase_ir::{FlagsKind, Inst, Op, Type, Value, arith, flags};
+use std::sync::atomic::Ordering;
 
 type Helper = extern "C" fn(*mut u8, u64, u64, u64, u64) -> u64;
 
@@ -33,6 +36,8 @@ fn function(id: HelperId) -> Helper {
         HelperId::WriteFpsr => write_fpsr,
         HelperId::Wait => wait,
         HelperId::IcIvau => ic_ivau,
+        HelperId::Pac => pac,
+        HelperId::MemOp => mem_op,
     }
 }
 
@@ -123,6 +128,35 @@ extern "C" fn wait(state: *mut u8, kind: u64, _: u64, _: u64, _: u64) -> u64 {
 extern "C" fn ic_ivau(state: *mut u8, _: u64, addr: u64, _: u64, _: u64) -> u64 {
     called(state, HelperId::IcIvau).ic_ivau = addr & !63;
     0
+}
+
+extern "C" fn pac(state: *mut u8, aux: u64, x: u64, modifier: u64, _: u64) -> u64 {
+    let f = called(state, HelperId::Pac);
+    pauth::operation(&f.guest.pac, aux as u32, x, modifier)
+}
+
+/// Option A: a negative size counts up to zero from the ends that the addresses name, a positive one down from the starts.
+extern "C" fn mem_op(state: *mut u8, aux: u64, to: u64, from: u64, n: u64) -> u64 {
+    let f = called(state, HelperId::MemOp);
+    let copy = aux as u32 & mops::COPY != 0;
+    let (moved, rest) = if copy && n as i64 > 0 {
+        let m = bulk::downward(to, from, n);
+        (m, n - m.done)
+    } else {
+        let source = match copy {
+            true => From::Memory(from.wrapping_add(n)),
+            false => From::Value(from as u8),
+        };
+        let m = bulk::upward(to.wrapping_add(n), source, n.wrapping_neg());
+        (m, n.wrapping_add(m.done))
+    };
+    f.bulk_fault = None;
+    if aux as u32 & mops::FAULTS != 0 && moved.done == 0 && moved.bad.is_some() {
+        // The epilogue branches to itself, where the stop is seen.
+        f.bulk_fault = moved.bad;
+        f.header.stop.store(1, Ordering::SeqCst);
+    }
+    rest
 }
 
 /// See [`Builtin::Eval`].

@@ -25,6 +25,8 @@ pub struct Frame {
     pub temps: [u128; TEMPS as usize],
     /// Line address of the last IC IVAU whose effect is still to come.
     pub ic_ivau: u64,
+    /// Address that a memory copy or set of the guest could not access (and whether it was to be written): delivered at the next stop.
+    pub bulk_fault: Option<(u64, bool)>,
     /// Features advertised to this guest.
     pub feats: FeatSet,
     /// Whether translated code is active: MXCSR is the guest's.
@@ -160,6 +162,7 @@ impl Vcpu {
             guest: GuestState::default(),
             temps: [0; TEMPS as usize],
             ic_ivau: 0,
+            bulk_fault: None,
             feats: FeatSet::V8_0,
             in_code: false,
             counts: &raw const shared.counts,

@@ -8,6 +8,7 @@ use super::syscall::Errno;
 use super::task::Thread;
 use super::{uaccess, vdso};
 use metaphrase_arm64::arch::state::{GuestState, MONITOR_OPEN};
+use metaphrase_arm64::arch::sysreg::{PSTATE_DIT, PSTATE_SSBS};
 use metaphrase_runtime::vcpu::Vcpu;
 
 const UCONTEXT: usize = SIGINFO_SIZE;
@@ -60,7 +61,7 @@ fn fill_context(b: &mut Bytes, r: &GuestState, fault_addr: u64, esr: u64) {
     }
     b.put64(SC_SP, r.sp);
     b.put64(SC_PC, r.pc);
-    b.put64(SC_PSTATE, r.nzcv() as u64);
+    b.put64(SC_PSTATE, r.nzcv() as u64 | r.dit | r.ssbs);
     let mut at = RESERVED;
     b.put32(at, FPSIMD_MAGIC);
     b.put32(at + 4, FPSIMD_SIZE);
@@ -168,6 +169,7 @@ pub fn pop(t: &mut Thread, cpu: &mut Vcpu) -> Result<(), Errno> {
     r.sp = b.get64(SC_SP);
     r.pc = b.get64(SC_PC);
     r.set_nzcv((pstate & PSTATE_NZCV) as u32);
+    (r.dit, r.ssbs) = (pstate & PSTATE_DIT, pstate & PSTATE_SSBS);
     r.fpsr = b.get32(fp + 8) & 0x0800_009f;
     r.fpcr = b.get32(fp + 12) & 0x07f7_0000;
     for i in 0..32 {

@@ -617,7 +617,7 @@ fn signal_of(pc: u64, e: Exception) -> (i32, i32, u64, u64) {
 pub fn fault(t: &mut Thread, cpu: &mut Vcpu, e: Exception) {
     let pc = cpu.regs().pc;
     if let Exception::Unimplemented(word) = e {
-        tracing::error!(target: "translate", "instruction {word:#010x} at {pc:#x} is not implemented");
+        super::symbol::not_implemented(word, pc);
     }
     let (sig, code, addr, esr) = signal_of(pc, e);
     let action = t.process.actions.get(sig);
@@ -633,8 +633,12 @@ pub fn report_fatal(t: &Thread, cpu: &Vcpu, sig: i32, addr: u64) -> ! {
     let pc = cpu.regs().pc;
     let name = String::from_utf8_lossy(&t.process.exe);
     let place = super::symbol::describe(&t.process, pc);
+    let instruction = match sig {
+        libc::SIGILL => super::symbol::refused(t.process.options.engine.cpu.feats, pc),
+        _ => String::new(),
+    };
     eprintln!(
-        "metaphrase: {name}: killed by {} at pc {place}, fault address {addr:#x}",
+        "metaphrase: {name}: killed by {} at pc {place}, fault address {addr:#x}{instruction}",
         signal_name(sig)
     );
     t.process.finish(End::Signal(sig));

@@ -13,6 +13,7 @@ use super::program::Resolved;
 use super::signal::{self, Actions};
 use super::stack::{self, Contents};
 use super::strace::Tracer;
+use super::syscall::pac::fresh_keys;
 use super::task::{Process, Thread};
 use super::{elf, fd, vdso};
 use metaphrase_runtime::engine::Engine;
@@ -158,6 +159,7 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
     let mut cpu = Vcpu::new();
     cpu.regs_mut().pc = loaded.interp.unwrap_or(loaded.image).entry;
     cpu.regs_mut().sp = stack.sp;
+    cpu.regs_mut().pac = fresh_keys().map_err(map)?;
     let process = Arc::new(Process {
         engine: engine.clone(),
         mem,

@@ -24,7 +24,7 @@
 #define BRK 0xd4200000u
 #define WORDS 1024u /* most in a group */
 
-struct group { uint64_t at; uint32_t words, count, memory, pad; };
+struct group { uint64_t at; uint32_t words, count, memory, flush; };
 struct in { uint64_t x[31], sp; uint32_t nzcv, fpcr, fpsr, pad; uint64_t v[32][2]; };
 struct out {
     uint64_t x[31], sp, pc, addr, hash;
@@ -161,6 +161,8 @@ int main(void)
         place(NULL, group.words);
         if (fwrite(outs, sizeof *outs, group.count, stdout) != group.count)
             return 1;
+        if (group.flush)
+            fflush(stdout);
         free(ins);
         free(outs);
     }

@@ -21,12 +21,12 @@ pub struct FeatInfo {
     pub feat: Feat,
     /// AT_HWCAP (0) or AT_HWCAP2 (1), bit number, and the flag in /proc/cpuinfo (arch/arm64/include/uapi/asm/hwcap.h).
     pub hwcaps: &'static [(u8, u8, &'static str)],
-    /// Register, lowest bit and value of its 4-bit identification field.
-    pub id: Option<(IdReg, u32, u64)>,
+    /// Register, lowest bit and value of each of its 4-bit identification fields.
+    pub id: &'static [(IdReg, u32, u64)],
 }
 
 macro_rules! features {
-    ($( $name:ident [$(($word:literal, $bit:literal, $flag:literal))*] $(($reg:ident $shift:literal $val:literal))?; )*) => {
+    ($( $name:ident [$(($word:literal, $bit:literal, $flag:literal))*] $(($reg:ident $shift:literal $val:literal))*; )*) => {
         /// An architectural feature (FEAT_ name of the Arm ARM A2); `BASE` is Armv8.0-A itself.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         #[repr(u8)]
@@ -38,7 +38,7 @@ macro_rules! features {
             FeatInfo {
                 feat: Feat::$name,
                 hwcaps: &[$(($word, $bit, $flag),)*],
-                id: { #[allow(unused_mut, unused_assignments, reason = "rows without a field")] { let mut id = None; $( id = Some((IdReg::$reg, $shift, $val)); )? id } },
+                id: &[$((IdReg::$reg, $shift, $val),)*],
             },
         )*];
     };
@@ -79,7 +79,7 @@ features! {
     DPB      [(0, 16, "dcpop")]     (Isar1 0 1);
     DPB2     [(1, 0, "dcpodp")]     (Isar1 0 2);
     BTI      [(1, 17, "bti")]       (Pfr1 0 1);
-    PAUTH    [(0, 30, "paca") (0, 31, "pacg")] (Isar1 4 1);
+    PAUTH    [(0, 30, "paca") (0, 31, "pacg")] (Isar1 4 1) (Isar1 24 1);
     BF16     [(1, 14, "bf16")]      (Isar1 44 1);
     I8MM     [(1, 13, "i8mm")]      (Isar1 52 1);
     WFXT     [(1, 31, "wfxt")]      (Isar2 0 2);
@@ -121,6 +121,9 @@ impl FeatSet {
         FeatSet(self.0 & !(1 << (f as u32)))
     }
 
+    /// Every feature that has a name.
+    pub const ALL: FeatSet = FeatSet(u64::MAX);
+
     /// Armv8.0-A with FP and AdvSIMD.
     pub const V8_0: FeatSet = FeatSet(0).with(Feat::BASE).with(Feat::FP).with(Feat::SIMD);
 
@@ -130,7 +133,8 @@ impl FeatSet {
         Feat::LSE, Feat::LSE2, Feat::CRC32, Feat::LRCPC, Feat::LRCPC2, Feat::DPB, Feat::DPB2, Feat::LOR, Feat::RDM,
         Feat::AES, Feat::PMULL, Feat::SHA1, Feat::SHA256, Feat::SHA512, Feat::SHA3, Feat::SM3, Feat::SM4,
         Feat::FP16, Feat::FHM, Feat::DOTPROD, Feat::FCMA, Feat::JSCVT, Feat::FRINTTS, Feat::BF16, Feat::I8MM,
-        Feat::FLAGM, Feat::FLAGM2, Feat::SB, Feat::SPECRES, Feat::CSSC, Feat::HBC, Feat::WFXT, Feat::RNG, Feat::XS,
+        Feat::FLAGM, Feat::FLAGM2, Feat::DIT, Feat::SB, Feat::SSBS, Feat::SPECRES, Feat::PAUTH, Feat::MOPS, Feat::CSSC,
+        Feat::HBC, Feat::WFXT, Feat::RNG, Feat::XS,
     ]);
 
     /// AT_HWCAP (`word` 0) or AT_HWCAP2 (1) of a process.
@@ -179,9 +183,8 @@ pub static MODELS: &[Model] = &[
     Model { name: "base",        midr: 0x000f_04c0, feats: FeatSet::V8_0 },
     Model { name: "cortex-a53",  midr: 0x410f_d034, feats: FeatSet::V8_0.with_all(CRYPTO_V8) },
     Model { name: "cortex-a72",  midr: 0x410f_d083, feats: FeatSet::V8_0.with_all(CRYPTO_V8) },
-    // Without SSBS, whose PSTATE bit is not kept.
     Model { name: "neoverse-n1", midr: 0x413f_d0c1, feats: FeatSet::V8_0.with_all(CRYPTO_V8).with_all(&[
-        Feat::LSE, Feat::RDM, Feat::DPB, Feat::FP16, Feat::DOTPROD, Feat::LRCPC, Feat::LOR]) },
+        Feat::LSE, Feat::RDM, Feat::DPB, Feat::FP16, Feat::DOTPROD, Feat::LRCPC, Feat::LOR, Feat::SSBS]) },
     MAX,
 ];
 
@@ -204,10 +207,8 @@ impl Model {
             return u64::from(self.midr);
         }
         let mut v = 0u64;
-        for i in self.feats.infos() {
-            if let Some((r, shift, val)) = i.id
-                && r == reg
-            {
+        for &(r, shift, val) in self.feats.infos().flat_map(|i| i.id) {
+            if r == reg {
                 // A later feature of the same field has the larger value.
                 let field = if val > 15 { 0xff } else { 0xf } << shift;
                 v = v & !field | (v & field).max(val << shift);

@@ -1,5 +1,6 @@
 //! The guest architecture's state and models.
 
 pub mod features;
+pub mod pauth;
 pub mod state;
 pub mod sysreg;

@@ -1,6 +1,7 @@
 //! The guest register file and its slot table: THE layout. Translation names slots; the back end sees offsets; the runtime
 //! and the products use the struct's fields.
 
+use super::pauth::Keys;
 use metaphrase_ir::{FlagsKind, Slot, SlotInfo, SlotTable, Type, flags};
 use std::mem::offset_of;
 
@@ -31,6 +32,21 @@ pub struct GuestState {
     pub fpsr: u32,
     /// V0..V31.
     pub v: [u128; 32],
+    /// PSTATE.DIT in its place in the register DIT: kept, and without effect (host instructions take the time they take).
+    pub dit: u64,
+    /// PSTATE.SSBS in its place in the register SSBS: kept, and without effect.
+    pub ssbs: u64,
+    /// Pointer authentication: of the thread. Read by the `Pac` helper.
+    pub pac: Keys,
+}
+
+/// BranchAddr (shared/functions/registers): where a branch to `target` goes. The top byte of a user address is ignored.
+pub const fn branch_address(target: u64) -> u64 {
+    if target >> 55 & 1 == 0 {
+        target & 0x00ff_ffff_ffff_ffff
+    } else {
+        target
+    }
 }
 
 /// `excl_addr` when no load-exclusive is outstanding (never a valid aligned address).
@@ -50,6 +66,9 @@ impl Default for GuestState {
             fpcr: 0,
             fpsr: 0,
             v: [0; 32],
+            dit: 0,
+            ssbs: 0,
+            pac: Keys::default(),
         }
     }
 }
@@ -94,6 +113,11 @@ pub const TPIDRRO_EL0: Slot = Slot(69);
 /// FPCR (`I32`). Writing it must end the block with a `Sync` trap: FPCR is part of the translation key.
 pub const FPCR: Slot = Slot(70);
 
+/// PSTATE.DIT as the register DIT shows it.
+pub const DIT: Slot = Slot(71);
+/// PSTATE.SSBS as the register SSBS shows it.
+pub const SSBS: Slot = Slot(72);
+
 const fn row(name: &'static str, ty: Type, offset: usize, cached: bool) -> SlotInfo {
     SlotInfo {
         name,
@@ -114,8 +138,8 @@ const V_NAMES: [&str; 32] = [
     "v28", "v29", "v30", "v31",
 ];
 
-const ROWS: [SlotInfo; 71] = {
-    let mut r = [row("", Type::I64, 0, false); 71];
+const ROWS: [SlotInfo; 73] = {
+    let mut r = [row("", Type::I64, 0, false); 73];
     let mut i = 0;
     while i < 31 {
         r[i] = row(
@@ -169,6 +193,8 @@ const ROWS: [SlotInfo; 71] = {
         false,
     );
     r[70] = row("fpcr", Type::I32, offset_of!(GuestState, fpcr), false);
+    r[71] = row("dit", Type::I64, offset_of!(GuestState, dit), false);
+    r[72] = row("ssbs", Type::I64, offset_of!(GuestState, ssbs), false);
     r
 };
 

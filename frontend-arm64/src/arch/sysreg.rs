@@ -19,6 +19,8 @@ pub enum How {
     Slot(Slot),
     /// A slot that programs may only read.
     SlotReadOnly(Slot),
+    /// A 64-bit slot of which only these bits exist.
+    SlotBits(Slot, u64),
     /// The condition flags.
     Nzcv,
     /// FPCR: part of the translation key.
@@ -77,10 +79,17 @@ pub const FPCR_BITS: u32 = 0x07c0_0000;
 /// FPCR.FZ16.
 pub const FPCR_FZ16: u32 = 1 << 19;
 
+/// PSTATE.DIT, in DIT and SPSR.
+pub const PSTATE_DIT: u64 = 1 << 24;
+/// PSTATE.SSBS, in SSBS and SPSR.
+pub const PSTATE_SSBS: u64 = 1 << 12;
+
 /// Every register that a program can name.
 #[rustfmt::skip]
 pub static REGS: &[SysReg] = &[
     reg("NZCV",             enc(3, 3, 4, 2, 0),   Feat::BASE, How::Nzcv),
+    reg("DIT",              enc(3, 3, 4, 2, 5),   Feat::DIT,  How::SlotBits(state::DIT, PSTATE_DIT)),
+    reg("SSBS",             enc(3, 3, 4, 2, 6),   Feat::SSBS, How::SlotBits(state::SSBS, PSTATE_SSBS)),
     reg("FPCR",             enc(3, 3, 4, 4, 0),   Feat::FP,   How::Fpcr),
     reg("FPSR",             enc(3, 3, 4, 4, 1),   Feat::FP,   How::Fpsr),
     reg("TPIDR_EL0",        enc(3, 3, 13, 0, 2),  Feat::BASE, How::Slot(state::TPIDR_EL0)),

@@ -106,7 +106,8 @@ crate::rows! {
         Cpyf       "00011001 oo0sssss pppp01nn nnnddddd" { stage: o, rs: s, opts: p, rn: n, rd: d } MOPS if copy_ok;
         Cpy        "00011101 oo0sssss pppp01nn nnnddddd" { stage: o, rs: s, opts: p, rn: n, rd: d } MOPS if copy_ok;
         Set        "00011001 110sssss oopp01nn nnnddddd" { rs: s, stage: o, opts: p, rn: n, rd: d } MOPS if set_ok;
-        Setg       "00011101 110sssss oopp01nn nnnddddd" { rs: s, stage: o, opts: p, rn: n, rd: d } MOPS if set_ok;
+        /// SETG*: belongs to FEAT_MOPS and FEAT_MTE.
+        Setg       "00011101 110sssss oopp01nn nnnddddd" { rs: s, stage: o, opts: p, rn: n, rd: d } MTE if set_ok;
 
         Stzgm      "11011001 00100000 000000nn nnnttttt" { rn: n, rt: t } MTE;
         Stgm       "11011001 10100000 000000nn nnnttttt" { rn: n, rt: t } MTE;

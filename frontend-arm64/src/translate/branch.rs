@@ -41,11 +41,11 @@ pub fn translate(t: &mut Ctx<'_>, i: Branch) -> Flow {
         | Branch::Eret {}
         | Branch::Drps {}
         | Branch::Ereta { .. } => t.undefined(),
-        Branch::Braz { .. }
-        | Branch::Blraz { .. }
-        | Branch::Reta { .. }
-        | Branch::Bra { .. }
-        | Branch::Blra { .. } => t.unimplemented(),
+        Branch::Braz { key, rn } => authenticated(t, key, rn, None, IndirectKind::Jump),
+        Branch::Blraz { key, rn } => authenticated(t, key, rn, None, IndirectKind::Call),
+        Branch::Bra { key, rn, rm } => authenticated(t, key, rn, Some(rm), IndirectKind::Jump),
+        Branch::Blra { key, rn, rm } => authenticated(t, key, rn, Some(rm), IndirectKind::Call),
+        Branch::Reta { key } => authenticated(t, key, 30, Some(31), IndirectKind::Return),
     }
 }
 
@@ -100,6 +100,21 @@ fn test_bit(t: &mut Ctx<'_>, bit: u32, imm14: u32, rt: u32, c: IntCond) -> Flow 
 
 fn indirect(t: &mut Ctx<'_>, rn: u32, kind: IndirectKind) -> Flow {
     let target = t.x(rn); // before the link register changes: BLR X30
+    indirect_to(t, target, kind)
+}
+
+/// To Rn authenticated with instruction key A or B; the modifier is Rm or SP, or zero.
+fn authenticated(t: &mut Ctx<'_>, key: u32, rn: u32, rm: Option<u32>, kind: IndirectKind) -> Flow {
+    let modifier = match rm {
+        Some(m) => t.x_sp(m),
+        None => t.b.i64(0),
+    };
+    let x = t.x(rn);
+    let target = t.authenticated(false, key, x, modifier);
+    indirect_to(t, target, kind)
+}
+
+fn indirect_to(t: &mut Ctx<'_>, target: Value, kind: IndirectKind) -> Flow {
     if kind == IndirectKind::Call {
         link(t);
     }

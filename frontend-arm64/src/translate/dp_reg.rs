@@ -1,7 +1,7 @@
 //! Data processing, register (Arm ARM C3.5; C6.2 for each instruction).
 
 use super::operand::int_ty;
-use super::{Ctx, Flow};
+use super::{Ctx, Flow, pauth};
 use crate::decode::DpReg;
 use metaphrase_ir::ops::IntCond;
 use metaphrase_ir::{Cond, Op, Type, Value, flags};
@@ -371,9 +371,10 @@ pub fn translate(t: &mut Ctx<'_>, i: DpReg) -> Flow {
             let v = t.b.select(c, n, a);
             t.set_r(rd, v);
         }
-        I::Pacga { .. } | I::PacAut { .. } | I::PacAutZ { .. } | I::Xpac { .. } => {
-            return t.unimplemented();
-        }
+        I::Pacga { rm, rn, rd } => pauth::pacga(t, rm, rn, rd),
+        I::PacAut { op, rn, rd } => pauth::pac_aut(t, op, Some(rn), rd),
+        I::PacAutZ { op, rd } => pauth::pac_aut(t, op, None, rd),
+        I::Xpac { rd, .. } => pauth::xpac(t, rd),
         I::Subp { .. } | I::Subps { .. } | I::Irg { .. } | I::Gmi { .. } => {
             return t.unimplemented();
         }

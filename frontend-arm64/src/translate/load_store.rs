@@ -5,7 +5,7 @@
 //! UNPREDICTABLE), the base keeps the address; a pair that names one register twice keeps the second value.
 
 use super::operand::sext;
-use super::{Ctx, Flow};
+use super::{Ctx, Flow, mops};
 use crate::decode::LoadStore;
 use metaphrase_ir::{MemInfo, Type, Value};
 
@@ -323,11 +323,24 @@ pub fn translate(t: &mut Ctx<'_>, i: LoadStore) -> Flow {
             load(t, d, rn, rt, Offset(i64::from(imm12) * d.bytes()));
         }
 
-        I::Ldra { .. }
-        | I::Cpyf { .. }
-        | I::Cpy { .. }
-        | I::Set { .. }
-        | I::Setg { .. }
+        I::Ldra {
+            key,
+            s,
+            imm9,
+            w,
+            rn,
+            rt,
+        } => load_authenticated(t, key, sext(s << 9 | imm9, 10) * 8, w, rn, rt),
+        I::Cpyf {
+            stage, rs, rn, rd, ..
+        } => return mops::copy(t, stage, rs, rn, rd, true),
+        I::Cpy {
+            stage, rs, rn, rd, ..
+        } => return mops::copy(t, stage, rs, rn, rd, false),
+        I::Set {
+            rs, stage, rn, rd, ..
+        } => return mops::set(t, stage, rs, rn, rd),
+        I::Setg { .. }
         | I::Stgp { .. }
         | I::Stzgm { .. }
         | I::Stgm { .. }
@@ -372,6 +385,19 @@ fn store(t: &mut Ctx<'_>, d: Data, rn: u32, rt: u32, index: Index) {
     let (v, m) = data(t, d, rt);
     t.b.store(m, a.base, a.offset, v);
     t.finish_addr(a);
+}
+
+/// LDRAA, LDRAB: the base is a pointer signed with a data key and no modifier.
+fn load_authenticated(t: &mut Ctx<'_>, key: u32, offset: i64, w: u32, rn: u32, rt: u32) {
+    let (x, zero) = (t.x_sp(rn), t.b.i64(0));
+    let base = t.authenticated(true, key, x, zero);
+    let v = t.b.load(Type::I64, MemInfo::plain(3), base, offset);
+    t.set_x(rt, v);
+    if w != 0 {
+        let k = t.b.i64(offset as u64);
+        let v = t.b.add(base, k);
+        t.set_r_sp(rn, v);
+    }
 }
 
 fn literal(t: &mut Ctx<'_>, imm19: u32, rt: u32, d: Data) {

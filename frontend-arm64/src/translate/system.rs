@@ -1,13 +1,13 @@
 //! Hints, barriers, PSTATE, system registers and operations, as seen from EL0 (Arm ARM C3.1.9; C6.2; D19 for the registers).
 
-use super::{Ctx, Flow, sync};
+use super::{Ctx, Flow, pauth, sync};
 use crate::arch::features::Feat;
 use crate::arch::state;
-use crate::arch::sysreg::{self, How, SysOp, ZVA_BYTES};
+use crate::arch::sysreg::{self, How, PSTATE_DIT, PSTATE_SSBS, SysOp, ZVA_BYTES};
 use crate::decode::System;
 use metaphrase_ir::helper::HelperId;
 use metaphrase_ir::ops::Fence;
-use metaphrase_ir::{Dest, Exit, TrapKind, Type, Value, flags};
+use metaphrase_ir::{Dest, Exit, Slot, TrapKind, Type, Value, flags};
 
 /// `aux` of the `Wait` helper.
 mod wait {
@@ -44,9 +44,9 @@ pub fn translate(t: &mut Ctx<'_>, i: System) -> Flow {
         System::Xaflag {} => xaflag(t),
         System::Axflag {} => axflag(t),
         System::MsrImm { .. } => return t.undefined(), // privileged, or trapped by SCTLR_EL1.UMA
-        System::MsrDit { .. } | System::MsrSsbs { .. } | System::MsrTco { .. } => {
-            return t.unimplemented();
-        }
+        System::MsrDit { imm4 } => set_bit(t, state::DIT, PSTATE_DIT, imm4),
+        System::MsrSsbs { imm4 } => set_bit(t, state::SSBS, PSTATE_SSBS, imm4),
+        System::MsrTco { .. } => return t.unimplemented(),
         System::Sys { op, rt } => return sys(t, op, rt),
         System::Sysl { .. } => return t.undefined(),
         System::Msr { reg, rt } => return msr(t, reg, rt),
@@ -55,9 +55,16 @@ pub fn translate(t: &mut Ctx<'_>, i: System) -> Flow {
     Flow::Next
 }
 
-/// CRm:op2. Everything not named is a NOP, allocated or not; that covers BTI and pointer authentication when it is not advertised.
+/// A field of PSTATE from the low bit of an immediate.
+fn set_bit(t: &mut Ctx<'_>, slot: Slot, bit: u64, imm4: u32) {
+    let v = t.b.i64(if imm4 & 1 != 0 { bit } else { 0 });
+    t.b.set(slot, v);
+}
+
+/// CRm:op2. Everything not named is a NOP, allocated or not; that covers BTI, and pointer authentication when it is not advertised.
 fn hint(t: &mut Ctx<'_>, imm7: u32) {
     match imm7 {
+        _ if t.cfg.feats.has(Feat::PAUTH) && pauth::hint(t, imm7) => {}
         1 => call_wait(t, wait::YIELD),
         2 => call_wait(t, wait::WFE),
         3 => call_wait(t, wait::WFI),
@@ -152,7 +159,7 @@ fn mrs(t: &mut Ctx<'_>, reg: u32, rt: u32) -> Flow {
         return t.undefined();
     };
     let v = match r.how {
-        How::Slot(s) | How::SlotReadOnly(s) => t.b.get(s),
+        How::Slot(s) | How::SlotReadOnly(s) | How::SlotBits(s, _) => t.b.get(s),
         How::Nzcv => {
             let f = packed_flags(t);
             t.b.zext(f)
@@ -183,6 +190,11 @@ fn msr(t: &mut Ctx<'_>, reg: u32, rt: u32) -> Flow {
     match r.how {
         How::Slot(s) => {
             let v = t.x(rt);
+            t.b.set(s, v);
+        }
+        How::SlotBits(s, bits) => {
+            let (v, mask) = (t.x(rt), t.b.i64(bits));
+            let v = t.b.and(v, mask);
             t.b.set(s, v);
         }
         How::Nzcv => {

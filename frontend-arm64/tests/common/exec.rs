@@ -4,14 +4,16 @@
 //! Environment: `METAPHRASE_QEMU_AARCH64` names the emulator (default: `qemu-aarch64-static` or `qemu-aarch64` in PATH);
 //! `METAPHRASE_REQUIRE_ORACLES=1` makes a missing tool a failure.
 
-use metaphrase_arm64::arch::state::{self, FPCR, GuestState, NZCV, SLOTS, SP};
-use metaphrase_arm64::translate::{Config, translate_block};
+use metaphrase_arm64::arch::pauth::{self, Keys};
+use metaphrase_arm64::arch::state::{self, FPCR, GuestState, NZCV, SLOTS, SP, branch_address};
+use metaphrase_arm64::translate::{Config, mops, translate_block};
 use metaphrase_ir::arith::FpEnv;
+use metaphrase_ir::helper::HelperId;
 use metaphrase_ir::interp::{self, Fault, FaultKind, Guest, Left, State as Slots};
-use metaphrase_ir::{MemInfo, Slot, TrapKind, Unit, opt};
+use metaphrase_ir::{BlockId, Dest, Exit, MemInfo, Slot, TrapKind, Unit, opt};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// Where the code area is.
 pub const CODE: u64 = 0x30_0000_0000;
@@ -44,6 +46,9 @@ pub const SIGSEGV: u32 = 11;
 pub const SIGALRM: u32 = 14;
 /// Blocks that the reference interpreter executes at most.
 const BLOCKS: u32 = 100_000;
+
+/// Bytes of the runner's `struct out`.
+const OUT_BYTES: usize = 832;
 
 /// A complete register state: before a sequence, or after it with how it ended.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -112,17 +117,47 @@ impl Oracle {
         Some(Oracle { qemu, runner })
     }
 
-    /// Runs all groups; results in the same order.
+    /// Runs all groups on a CPU without pointer authentication; results in the same order.
     pub fn run(&self, groups: &[Group]) -> Vec<Vec<Regs>> {
-        let mut input = Vec::new();
-        groups.iter().for_each(|g| write_group(g, &mut input));
-        let mut child = Command::new(&self.qemu)
-            .args(["-cpu", "max,pauth=off,sve=off,sme=off"])
+        self.finish(self.start("max,pauth=off,sve=off,sme=off"), groups)
+    }
+
+    /// The runner, waiting for groups.
+    fn start(&self, cpu: &str) -> Child {
+        Command::new(&self.qemu)
+            .args(["-cpu", cpu])
             .arg(&self.runner)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("qemu runs");
+            .expect("qemu runs")
+    }
+
+    /// Runs all groups on a CPU with pointer authentication. `look` sees, while the runner waits, what became of the group `first`
+    /// and the emulator's process id; what it returns comes back with the results.
+    pub fn run_signed<T>(
+        &self,
+        first: &Group,
+        look: impl FnOnce(&[Regs], u32) -> T,
+        groups: &[Group],
+    ) -> (T, Vec<Vec<Regs>>) {
+        let mut child = self.start("max,sve=off,sme=off");
+        let mut input = Vec::new();
+        write_group(first, &mut input);
+        input[20] = 1; // flush
+        let stdin = child.stdin.as_mut().expect("piped");
+        stdin.write_all(&input).expect("pipe");
+        let mut output = vec![0; OUT_BYTES * first.ins.len()];
+        let stdout = child.stdout.as_mut().expect("piped");
+        stdout.read_exact(&mut output).expect("pipe");
+        let outs: Vec<Regs> = output.chunks_exact(OUT_BYTES).map(read_out).collect();
+        let seen = look(&outs, child.id());
+        (seen, self.finish(child, groups))
+    }
+
+    fn finish(&self, mut child: Child, groups: &[Group]) -> Vec<Vec<Regs>> {
+        let mut input = Vec::new();
+        groups.iter().for_each(|g| write_group(g, &mut input));
         let mut stdin = child.stdin.take().expect("piped");
         let writer = std::thread::spawn(move || stdin.write_all(&input));
         let mut output = Vec::new();
@@ -130,7 +165,7 @@ impl Oracle {
         stdout.read_to_end(&mut output).expect("pipe");
         writer.join().expect("no panic").expect("pipe");
         assert!(child.wait().expect("child").success(), "the runner failed");
-        let mut outs = output.chunks_exact(832).map(read_out);
+        let mut outs = output.chunks_exact(OUT_BYTES).map(read_out);
         groups
             .iter()
             .map(|g| outs.by_ref().take(g.ins.len()).collect())
@@ -181,6 +216,9 @@ struct Memory {
     at: u64,
     words: Vec<u32>,
     data: Vec<u8>,
+    /// What an epilogue of FEAT_MOPS could not access.
+    bad: Option<Fault>,
+    keys: Keys,
 }
 
 /// What the data window holds at first.
@@ -251,6 +289,45 @@ impl Guest for Memory {
         self.data[at..at + data.len()].copy_from_slice(data);
         Ok(())
     }
+
+    fn helper(&mut self, id: HelperId, aux: u32, args: [u64; 3], _: &mut Slots<'_>) -> u64 {
+        match id {
+            HelperId::Pac => pauth::operation(&self.keys, aux, args[0], args[1]),
+            HelperId::MemOp => self.bulk(aux, args),
+            _ => 0,
+        }
+    }
+}
+
+/// Keys of pointer authentication in every run of ours (an emulator has its own).
+pub const KEYS: Keys = Keys {
+    key: [[11, 12], [21, 22], [31, 32], [41, 42], [51, 52]],
+    disabled: 0,
+};
+
+impl Memory {
+    /// FEAT_MOPS, byte by byte.
+    fn bulk(&mut self, aux: u32, [to, from, mut n]: [u64; 3]) -> u64 {
+        let copy = aux & mops::COPY != 0;
+        self.bad = None;
+        while n != 0 {
+            let down = copy && n as i64 > 0;
+            let offset = if down { n - 1 } else { n };
+            let mut byte = [from as u8];
+            let m = MemInfo::plain(0);
+            let moved = match copy {
+                true => self.read(from.wrapping_add(offset), &mut byte, m),
+                false => Ok(()),
+            }
+            .and_then(|()| self.write(to.wrapping_add(offset), &byte, m));
+            if let Err(f) = moved {
+                self.bad = (aux & mops::FAULTS != 0).then_some(f);
+                break;
+            }
+            n = if down { n - 1 } else { n.wrapping_add(1) };
+        }
+        n
+    }
 }
 
 /// Runs a sequence from a state in the reference interpreter, up to where the runner's next signal would come.
@@ -260,6 +337,18 @@ pub fn ours(g: &Group, i: &Regs, cfg: &Config) -> Regs {
 
 /// The same in blocks of at most `max_insns` instructions, optimised or as translated.
 pub fn interpret(g: &Group, i: &Regs, cfg: &Config, max_insns: u32, optimise: bool) -> Regs {
+    interpret_with(g, i, cfg, max_insns, optimise, &KEYS)
+}
+
+/// The same with keys of pointer authentication.
+pub fn interpret_with(
+    g: &Group,
+    i: &Regs,
+    cfg: &Config,
+    max_insns: u32,
+    optimise: bool,
+    keys: &Keys,
+) -> Regs {
     let mut bytes = vec![0u8; size_of::<GuestState>()];
     let mut fp = FpEnv {
         fpcr: i.fpcr,
@@ -276,6 +365,8 @@ pub fn interpret(g: &Group, i: &Regs, cfg: &Config, max_insns: u32, optimise: bo
         at: g.at,
         words,
         data,
+        bad: None,
+        keys: *keys,
     };
     let end = g.at + 4 * g.words.len() as u64;
     let mut pc = g.at;
@@ -298,7 +389,12 @@ pub fn interpret(g: &Group, i: &Regs, cfg: &Config, max_insns: u32, optimise: bo
         }
         metaphrase_ir::verify::assert_sound(&unit, "translation");
         match interp::run(&unit, b, &mut state, &mut memory, 1) {
-            Left::Direct { pc: to, .. } | Left::Indirect { pc: to, .. } => pc = to,
+            Left::Direct { .. } if memory.bad.is_some() => {
+                let fault = memory.bad.take().expect("there is one");
+                break (SIGSEGV, fault_pc(&unit, b), fault.addr);
+            }
+            Left::Direct { pc: to, .. } => pc = to,
+            Left::Indirect { pc: to, .. } => pc = branch_address(to),
             Left::Trap {
                 kind: TrapKind::Sync(_),
                 pc: at,
@@ -337,6 +433,16 @@ pub fn interpret(g: &Group, i: &Regs, cfg: &Config, max_insns: u32, optimise: bo
         addr,
         hash,
         ..take(&state)
+    }
+}
+
+/// The epilogue that ends a block and branches to itself.
+fn fault_pc(unit: &Unit, b: BlockId) -> u64 {
+    match unit.blocks[b.0 as usize].exit {
+        Exit::Branch {
+            fall: Dest::Pc(pc), ..
+        } => pc,
+        e => panic!("not the exit of an epilogue: {e:?}"),
     }
 }
 

@@ -220,6 +220,34 @@ pub unsafe fn cmpxchg128(addr: u64, expected: u128, new: u128) -> Result<u128, F
     }
 }
 
+/// Copies `n` bytes upwards as the host's REP MOVSB; how many are left where a fault ends it.
+///
+/// # Safety
+/// A fault is caught; the caller must not pass addresses of Rust objects that it does not own.
+pub unsafe fn copy_string(to: u64, from: u64, n: u64) -> u64 {
+    let (mut left, mut bad) = (n, 0u32);
+    // SAFETY: the registers say at a fault what is left.
+    unsafe {
+        guarded!("rep movsb", bad, inout("rcx") left, inout("rdi") to => _, inout("rsi") from => _, options(nostack, preserves_flags))
+    };
+    let _ = bad;
+    left
+}
+
+/// Stores `n` copies of a byte upwards as the host's REP STOSB; how many are left where a fault ends it.
+///
+/// # Safety
+/// As above.
+pub unsafe fn set_string(to: u64, v: u8, n: u64) -> u64 {
+    let (mut left, mut bad) = (n, 0u32);
+    // SAFETY: as above.
+    unsafe {
+        guarded!("rep stosb", bad, inout("rcx") left, inout("rdi") to => _, in("al") v, options(nostack, preserves_flags))
+    };
+    let _ = bad;
+    left
+}
+
 /// Load of `1 << size` bytes (0..=4), zero-extended.
 ///
 /// # Safety

@@ -3,8 +3,8 @@
 //! Guest memory is at fixed addresses (those of the oracle), so only one thread may use it at a time: [`Arena`] is the lock.
 
 use crate::exec::{
-    BRK, CODE, CODE_BYTES, DATA, DATA_BYTES, Group, PATCH, PATCHED_BIT, Regs, SAFEPOINT, SIGBUS,
-    SIGILL, SIGSEGV, SIGTRAP, fresh_data, hash,
+    BRK, CODE, CODE_BYTES, DATA, DATA_BYTES, Group, KEYS, PATCH, PATCHED_BIT, Regs, SAFEPOINT,
+    SIGBUS, SIGILL, SIGSEGV, SIGTRAP, fresh_data, hash,
 };
 use crate::generate::Rng;
 use metaphrase_runtime::engine::{Engine, EngineConfig, JitMode};
@@ -302,4 +302,5 @@ fn put(cpu: &mut Vcpu, i: &Regs) {
     *r = Default::default();
     (r.x, r.sp, r.v, r.fpcr, r.fpsr) = (i.x, i.sp, i.v, i.fpcr, i.fpsr);
     r.set_nzcv(i.nzcv);
+    r.pac = KEYS;
 }

@@ -59,7 +59,14 @@ pub struct Generator {
 }
 
 /// Features newer than the oldest QEMU that we use (7.2).
-const NEWER: &[Feat] = &[Feat::CSSC, Feat::HBC, Feat::WFXT, Feat::XS];
+const NEWER: &[Feat] = &[
+    Feat::CSSC,
+    Feat::HBC,
+    Feat::WFXT,
+    Feat::XS,
+    Feat::MOPS,
+    Feat::PAUTH,
+];
 
 /// Rows of which QEMU 7.2 has another opinion, known to be wrong (see `exec_qemu.rs`), or whose misaligned accesses depend
 /// on FEAT_LSE2, which it lacks.
@@ -140,7 +147,11 @@ impl Generator {
         self.choose_registers(rng);
         // Some alone: an instruction's exception bits are seen best then.
         let n = if rng.one_in(4) { 1 } else { 8 + rng.below(33) };
-        let words = (0..n).map(|_| self.word(rng)).collect();
+        let mut words: Vec<u32> = (0..n).map(|_| self.word(rng)).collect();
+        if !self.oracle && rng.one_in(8) {
+            let at = rng.below(n + 1) as usize;
+            words.splice(at..at, self.bulk(rng));
+        }
         let mut start = state(rng);
         start.pc = AT;
         Group {
@@ -187,6 +198,15 @@ impl Generator {
                 return word;
             }
         }
+    }
+
+    /// A whole memory copy or set: prologue, main, epilogue.
+    fn bulk(&self, rng: &mut Rng) -> [u32; 3] {
+        let rd = 20 + rng.below(4) as u32;
+        let rs = 24 + rng.below(4) as u32;
+        let rn = 16 + rng.below(4) as u32;
+        let (op, shift) = rng.of(&[(0x1900_0400, 22), (0x1d00_0400, 22), (0x19c0_0400, 14)]);
+        [0, 1, 2].map(|stage| op | rs << 16 | stage << shift | rn << 5 | rd)
     }
 
     /// MRS or MSR of NZCV, FPCR, FPSR, TPIDR_EL0. QEMU keeps AArch32's bits of FPCR and FPSR; the runner needs its TPIDR_EL0.

@@ -15,6 +15,7 @@ pub mod ipc;
 pub mod mem;
 pub mod misc;
 pub mod net;
+pub mod pac;
 pub mod page;
 pub mod poll;
 pub mod sched;

@@ -1,6 +1,6 @@
 //! Tasks: clone in its three shapes (thread, fork, vfork), exit, and what belongs to a task.
 
-use super::{Errno, SysResult};
+use super::{Errno, SysResult, pac};
 use crate::user::task::Thread;
 use crate::user::thread::{self, Beginning};
 use crate::user::uaccess::{self, Pod};
@@ -41,8 +41,9 @@ pub fn personality(_: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
     host::call(libc::SYS_personality, a)
 }
 
-/// `prctl`: what concerns the process as such is the host's; what concerns its CPU, its code or its memory map is not there.
-pub fn prctl(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
+/// `prctl`: what concerns the process as such is the host's; of what concerns its CPU, its code or its memory map, only the keys of
+/// pointer authentication are there.
+pub fn prctl(t: &mut Thread, cpu: &mut Vcpu, a: [u64; 6]) -> SysResult {
     const PR_SET_SYSCALL_USER_DISPATCH: i32 = 59;
     const PR_SET_MDWE: i32 = 65;
     const PR_GET_MDWE: i32 = 66;
@@ -58,6 +59,9 @@ pub fn prctl(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
     match a[0] as i32 {
         libc::PR_SET_MM => Err(Errno::EPERM),
         PR_GET_TAGGED_ADDR_CTRL if a[1..5] == [0; 4] => Ok(0),
+        PR_PAC_RESET_KEYS => pac::reset_keys(t, cpu, a),
+        PR_PAC_SET_ENABLED_KEYS => pac::set_enabled_keys(t, cpu, a),
+        PR_PAC_GET_ENABLED_KEYS => pac::enabled_keys(t, cpu, a),
         libc::PR_SET_SECCOMP
         | libc::PR_SET_TSC
         | libc::PR_GET_TSC
@@ -69,10 +73,7 @@ pub fn prctl(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
         | PR_SET_SYSCALL_USER_DISPATCH
         | PR_SET_MDWE
         | PR_GET_MDWE
-        | PR_PAC_RESET_KEYS
         | PR_SET_TAGGED_ADDR_CTRL
-        | PR_PAC_SET_ENABLED_KEYS
-        | PR_PAC_GET_ENABLED_KEYS
         | PR_SVE_SET_VL
         | PR_SVE_GET_VL
         | PR_SME_SET_VL

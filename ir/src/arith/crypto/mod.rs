@@ -5,6 +5,7 @@
 //! there compares both. Shapes are ignored: these instructions have one arrangement each. Words are numbered from bit 0.
 
 pub mod aes;
+pub mod qarma;
 pub mod sha1;
 pub mod sha2;
 pub mod sm;
