@@ -13,7 +13,7 @@ use crate::signal;
 use crate::stats::{self, Collect, Collector, Counter, Phase, Stats};
 use crate::sync::{Mutex, MutexGuard};
 use crate::vcpu::{TEMPS_OFFSET, Vcpu};
-use metaphrase_arm64::arch::features::{MAX, Model};
+use metaphrase_arm64::arch::features::{DEFAULT, Model};
 use metaphrase_arm64::arch::state::{PC_OFFSET, SLOTS, branch_address};
 use metaphrase_arm64::translate::{self, Config};
 use metaphrase_backend::abi::{
@@ -67,7 +67,7 @@ impl Default for EngineConfig {
             threshold: 1_000_000,
             threads: 1,
             cache_size: 256 << 20,
-            cpu: MAX,
+            cpu: DEFAULT,
             max_block: 32,
             optimise: true,
             collect: Collect::default(),

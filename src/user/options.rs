@@ -137,7 +137,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "cpu",
-        takes: "a model name: max, base, cortex-a53, cortex-a72, neoverse-n1",
+        takes: "a model name: default, max, base, cortex-a53, cortex-a72, neoverse-n1",
         help: "CPU model that the program sees",
         short: None,
         optional: false,
@@ -227,7 +227,7 @@ fn size(v: &str) -> Option<usize> {
 }
 
 impl Options {
-    /// The defaults: every feature that is implemented is advertised.
+    /// The defaults: the CPU model is [`metaphrase_arm64::arch::features::DEFAULT`].
     pub fn new() -> Options {
         Options::default()
     }

@@ -176,7 +176,7 @@ const CRYPTO_V8: &[Feat] = &[
     Feat::SHA256,
 ];
 
-/// Every model; the last is all that is implemented.
+/// Every model; the last has all that is implemented.
 #[rustfmt::skip]
 pub static MODELS: &[Model] = &[
     // Armv8.0-A and nothing else.
@@ -185,8 +185,17 @@ pub static MODELS: &[Model] = &[
     Model { name: "cortex-a72",  midr: 0x410f_d083, feats: FeatSet::V8_0.with_all(CRYPTO_V8) },
     Model { name: "neoverse-n1", midr: 0x413f_d0c1, feats: FeatSet::V8_0.with_all(CRYPTO_V8).with_all(&[
         Feat::LSE, Feat::RDM, Feat::DPB, Feat::FP16, Feat::DOTPROD, Feat::LRCPC, Feat::LOR, Feat::SSBS]) },
+    DEFAULT,
     MAX,
 ];
+
+/// The model of programs that ask for none: all that is implemented and not slower here than doing without (docs/decisions/0013).
+/// Without FEAT_PAuth, whose signing Debian's functions would do at every call; in the HINT space it is nothing then.
+pub const DEFAULT: Model = Model {
+    name: "default",
+    midr: 0x000f_04c1,
+    feats: FeatSet::IMPLEMENTED.without(Feat::PAUTH),
+};
 
 /// The model with all that is implemented.
 pub const MAX: Model = Model {

@@ -7,6 +7,7 @@ use crate::exec::{
     SIGBUS, SIGILL, SIGSEGV, SIGTRAP, fresh_data, hash,
 };
 use crate::generate::Rng;
+use metaphrase_arm64::arch::features::MAX;
 use metaphrase_runtime::engine::{Engine, EngineConfig, JitMode};
 use metaphrase_runtime::env::{Access, Environment, Exception, Flow};
 use metaphrase_runtime::stats::Counter;
@@ -174,6 +175,7 @@ pub fn ways() -> Vec<Way> {
         threshold: 1,
         cache_size: 16 << 20,
         max_block: 64,
+        cpu: MAX,
         ..EngineConfig::default()
     };
     let single = EngineConfig {
@@ -210,6 +212,7 @@ pub fn program_ways() -> Vec<Way> {
         jit,
         threshold,
         cache_size: 16 << 20,
+        cpu: MAX,
         ..EngineConfig::default()
     };
     let single = EngineConfig {

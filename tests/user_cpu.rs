@@ -1,0 +1,72 @@
+//! Instructions whose work is shared with the runtime and the kernel's part of it: `tests/cpu/*.c` check themselves under the model
+//! `max` in each mode and print `ok`.
+//!
+//! Needs the cross compiler; without it the tests say so and do nothing.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn build(name: &str) -> Option<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/cpu/{name}.c"));
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cpu-{name}"));
+    let built = Command::new("aarch64-linux-gnu-gcc")
+        .args(["-O1", "-static", "-pthread", "-o"])
+        .args([&program, &source])
+        .output();
+    let Ok(out) = built else {
+        let required = std::env::var("METAPHRASE_REQUIRE_ORACLES").is_ok_and(|v| v == "1");
+        assert!(!required, "no aarch64-linux-gnu-gcc");
+        eprintln!("skipped: no aarch64-linux-gnu-gcc");
+        return None;
+    };
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{text}");
+    Some(program)
+}
+
+fn run(program: &Path, options: &[&str]) -> String {
+    let out = Command::new(env!("CARGO_BIN_EXE_metaphrase"))
+        .arg("run")
+        .args(options)
+        .arg(program)
+        .output()
+        .expect("it starts");
+    let (o, e) = (
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr),
+    );
+    format!("{o}{e}")
+}
+
+fn check(name: &str) {
+    let Some(program) = build(name) else { return };
+    let modes: [&[&str]; 3] = [
+        &["--jit=off"],
+        &["--jit=sync", "--jit-threshold=1000000"],
+        &["--jit=sync", "--jit-threshold=1"],
+    ];
+    for mode in modes {
+        let mut options = vec!["--cpu=max"];
+        options.extend(mode);
+        assert_eq!(run(&program, &options), "ok\n", "{name} {mode:?}");
+    }
+}
+
+#[test]
+fn pauth() {
+    check("pauth");
+}
+
+#[test]
+fn mops() {
+    check("mops");
+}
+
+/// A model without a feature refuses its instructions, and the last words of the process say which they were.
+#[test]
+fn refused_instructions_are_named() {
+    let Some(program) = build("mops") else { return };
+    let text = run(&program, &["--cpu=cortex-a72"]);
+    assert!(text.contains("SIGILL"), "{text}");
+    assert!(text.contains("FEAT_"), "{text}");
+}
