@@ -13,7 +13,14 @@ use yaxpeax_arch::{Arch, Decoder, U8Reader};
 use yaxpeax_arm::armv8::a64::ARMv8;
 
 /// Features that yaxpeax-arm 0.5.0 does not know.
-const LACKING: &[Feat] = &[Feat::CSSC, Feat::BF16, Feat::I8MM, Feat::WFXT, Feat::XS];
+const LACKING: &[Feat] = &[
+    Feat::CSSC,
+    Feat::BF16,
+    Feat::I8MM,
+    Feat::WFXT,
+    Feat::XS,
+    Feat::MOPS,
+];
 /// Other rows that it refuses: the vector forms of FEAT_FHM and of two of FEAT_FRINTTS.
 const REFUSED: &[&str] = &["FMlal", "FMlal2", "FMlsl", "FMlsl2", "FRint32X", "FRint64X"];
 

@@ -634,7 +634,7 @@ pub fn report_fatal(t: &Thread, cpu: &Vcpu, sig: i32, addr: u64) -> ! {
     let name = String::from_utf8_lossy(&t.process.exe);
     let place = super::symbol::describe(&t.process, pc);
     let instruction = match sig {
-        libc::SIGILL => super::symbol::refused(t.process.options.engine.cpu.feats, pc),
+        libc::SIGILL => super::symbol::refused_at(t.process.options.engine.cpu.feats, pc),
         _ => String::new(),
     };
     eprintln!(

@@ -3,7 +3,7 @@
 use super::task::Process;
 use crate::report::symbols::Symbols;
 use metaphrase_arm64::arch::features::FeatSet;
-use metaphrase_arm64::decode::{self, Undecoded};
+use metaphrase_runtime::debug::refused;
 use metaphrase_runtime::sync::Mutex;
 use std::collections::BTreeSet;
 
@@ -25,33 +25,18 @@ pub fn not_implemented(word: u32, pc: u64) {
     static SAID: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
     let mut said = SAID.lock();
     if said.len() < 1000 && said.insert(word) {
-        let name = row_name(word);
+        let name = refused::name(word);
         eprintln!("metaphrase: instruction {name} ({word:#010x}) at {pc:#x} is not implemented");
     }
 }
 
 /// What the word at `pc` is, if that tells why it was refused; else nothing.
-pub fn refused(feats: FeatSet, pc: u64) -> String {
+pub fn refused_at(feats: FeatSet, pc: u64) -> String {
     let Ok(word) = super::uaccess::read::<u32>(pc) else {
         return String::new();
     };
-    let why = match decode::row_of(word, FeatSet::ALL) {
-        Ok(r) if !feats.has(r.feat) => {
-            format!(
-                " is {} of FEAT_{:?}, which this CPU model lacks",
-                r.name, r.feat
-            )
-        }
-        Ok(r) => format!(" is {}", r.name),
-        Err(_) => String::new(),
-    };
-    format!(", instruction {word:#010x}{why}")
-}
-
-fn row_name(word: u32) -> &'static str {
-    match decode::row_of(word, FeatSet::ALL) {
-        Ok(r) => r.name,
-        Err(Undecoded::Unimplemented(name)) => name,
-        Err(_) => "?",
+    match refused::describe(word, feats) {
+        why if why.is_empty() => format!(", instruction {word:#010x}"),
+        why => format!(", instruction {word:#010x} is {why}"),
     }
 }

@@ -107,6 +107,7 @@ pub const UNSAFE: &[(&str, &str)] = &[
         "maps its file once, for perf to see",
     ),
     ("runtime/src/mem/access.rs", "guest memory by host address"),
+    ("runtime/src/mem/bulk.rs", "guest memory by host address"),
     (
         "runtime/src/compile/tier1.rs",
         "relocations; addresses of published code",

@@ -3,3 +3,4 @@
 pub mod explain;
 pub mod jitdump;
 pub mod perf_map;
+pub mod refused;

@@ -154,7 +154,7 @@ mod tests {
     fn copies_and_sets_like_loops() {
         for n in [0usize, 1, 15, 16, 17, 64, 255, 256, 300, 5000] {
             for distance in [1usize, 3, 16, 40] {
-                let mut v: Vec<u8> = (0..6000u32).map(|i| (i * 7 >> 2) as u8).collect();
+                let mut v: Vec<u8> = (0..6000u32).map(|i| ((i * 7) >> 2) as u8).collect();
                 let mut want = v.clone();
                 want.copy_within(distance..distance + n, 0);
                 let m = upward(addr(&v, 0), From::Memory(addr(&v, distance)), n as u64);

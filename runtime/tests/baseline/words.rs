@@ -8,6 +8,7 @@ use metaphrase_arm64::translate::{Config, translate_block};
 use metaphrase_backend::bytecode::build::Builder;
 use metaphrase_backend::bytecode::{Bytecode, Op0};
 use metaphrase_ir::Unit;
+use metaphrase_ir::helper::HelperId;
 use metaphrase_runtime::cache::block::Block0;
 use metaphrase_runtime::engine::FPCR_MODE;
 use metaphrase_runtime::vcpu::TEMPS_OFFSET;
@@ -35,11 +36,12 @@ pub fn block(pc: u64, words: &[u32], mode: u64) -> Option<Block0> {
     ))
 }
 
-/// Whether two executions may differ: it reads the clock.
+/// Whether two executions may differ: it reads the clock, or moves memory and may ask for a stop.
 pub fn unsteady(c: &Bytecode) -> bool {
+    let unsteady = [HelperId::SysRead as u64, HelperId::MemOp as u64];
     c.ops
         .iter()
-        .any(|o| o.op == Op0::Call && c.evals[o.imm as usize].inst.imm == 0)
+        .any(|o| o.op == Op0::Call && unsteady.contains(&c.evals[o.imm as usize].inst.imm))
 }
 
 /// A word of a random row, its register fields often small so that instructions depend on each other.
