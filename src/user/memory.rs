@@ -4,7 +4,8 @@
 //! kernel puts it, its libraries' heap by mmap, its stack and the host vDSO at the top (above [`Layout::top`]), and its brk
 //! heap inside [`BRK_HOLE`]. The guest gets the rest, and every guest address is chosen here (MAP_FIXED to the host), never by the
 //! host kernel: so host and guest mappings cannot collide under any randomisation. Requests for the host's parts fail with ENOMEM.
-//! With `ulimit -s unlimited` Linux maps bottom-up from a third of the space; then the guest lives below that.
+//! With `ulimit -s unlimited` Linux maps bottom-up from a third of the space; then the guest lives below that. As on Linux, stack,
+//! mappings, program and heap lie at random distances from their fixed places ([`super::random`]).
 //!
 //! **Permissions.** PROT_EXEC is recorded here and asked by instruction fetch; the host never gets it. An executable mapping is
 //! readable on the host.
@@ -44,6 +45,19 @@ pub fn host_prot(guest: u32) -> u64 {
     p as u64
 }
 
+/// Distances, in bytes, multiples of a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Shift {
+    /// Of the stack, downwards.
+    pub stack: u64,
+    /// Of the first mapping from the stack, downwards.
+    pub mmap: u64,
+    /// Of a position-independent main program, upwards.
+    pub program: u64,
+    /// Of the heap from the program's end, upwards.
+    pub heap: u64,
+}
+
 /// Which part of the address space is the guest's.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -51,6 +65,8 @@ pub struct Layout {
     pub top: u64,
     /// Where a position-independent main program goes.
     pub pie_base: u64,
+    /// How far things are from where they would be.
+    pub shift: Shift,
     /// Host parts below `top`.
     holes: Vec<Range<u64>>,
 }
@@ -68,12 +84,14 @@ impl Layout {
             Layout {
                 top: 0x2a00_0000_0000,
                 pie_base: 0x1000_0000_0000,
+                shift: Shift::default(),
                 holes: Vec::new(),
             }
         } else {
             Layout {
                 top: high,
                 pie_base: 0x2aaa_aaaa_0000,
+                shift: Shift::default(),
                 holes: vec![BRK_HOLE],
             }
         };
@@ -83,6 +101,13 @@ impl Layout {
             layout.holes.push(start..start + (64 << 30));
         }
         layout
+    }
+
+    /// The same with everything moved.
+    pub fn moved(mut self, by: Shift) -> Layout {
+        self.pie_base += by.program;
+        self.shift = by;
+        self
     }
 
     /// Whether the guest may map this range.
@@ -545,12 +570,13 @@ impl MemoryMap {
     /// Keeps the main stack's range and what lies above from other mappings. The stack itself is mapped by the loader.
     pub fn set_mmap_top(&self, stack_bottom: u64) {
         let mut inner = self.inner.write();
-        inner.mmap_top = stack_bottom - STACK_GAP;
+        inner.mmap_top = stack_bottom - STACK_GAP - self.layout.shift.mmap;
         inner.scan_top = inner.mmap_top;
     }
 
-    /// Sets where the break starts (page aligned by the caller).
-    pub fn set_brk_start(&self, at: u64) {
+    /// Sets where the break starts for a program that ends at `end` (page aligned by the caller).
+    pub fn set_brk_start(&self, end: u64) {
+        let at = end + self.layout.shift.heap;
         let mut inner = self.inner.write();
         (inner.brk_start, inner.brk) = (at, at);
     }

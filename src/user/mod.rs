@@ -13,6 +13,7 @@ pub mod options;
 pub mod path;
 pub mod procfs;
 pub mod program;
+pub mod random;
 pub mod sigframe;
 pub mod signal;
 pub mod stack;

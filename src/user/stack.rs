@@ -63,7 +63,7 @@ pub fn reserve(mem: &MemoryMap, executable: bool) -> Result<Range<u64>, Errno> {
     };
     let size = super::memory::page_up(size);
     // Not the last page: no guest address may wrap when an access crosses its end.
-    let top = mem.layout.top - PAGE;
+    let top = mem.layout.top - PAGE - mem.layout.shift.stack;
     let prot = libc::PROT_READ | libc::PROT_WRITE | if executable { libc::PROT_EXEC } else { 0 };
     let flags = libc::MAP_PRIVATE
         | libc::MAP_ANONYMOUS

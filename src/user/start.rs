@@ -15,7 +15,7 @@ use super::stack::{self, Contents};
 use super::strace::Tracer;
 use super::syscall::pac::fresh_keys;
 use super::task::{Process, Thread};
-use super::{elf, fd, vdso};
+use super::{elf, fd, random, vdso};
 use metaphrase_runtime::engine::Engine;
 use metaphrase_runtime::vcpu::Vcpu;
 use std::fs::File;
@@ -122,7 +122,8 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
         .transpose()
         .map_err(host("the trace file"))?
         .map(Arc::new);
-    let mem = Arc::new(MemoryMap::new(Layout::detect()));
+    let layout = Layout::detect().moved(random::shift());
+    let mem = Arc::new(MemoryMap::new(layout));
     let exe = guest_path_of(&paths, &program.file, &program.path);
     let elf = Program::parse(program.file, &program.head)?;
     let map = |e: super::syscall::Errno| {
@@ -167,7 +168,7 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
         account,
         options,
         tracer,
-        actions,
+        actions: Arc::new(actions),
         exe,
         stack,
         vdso,

@@ -34,7 +34,7 @@ pub struct Process {
     /// `--strace`.
     pub tracer: Option<Arc<Tracer>>,
     /// What handles each signal; a vfork child has its own.
-    pub actions: Actions,
+    pub actions: Arc<Actions>,
     /// Guest path of the program (/proc/self/exe).
     pub exe: Vec<u8>,
     /// Main stack, argument strings, environment strings, auxv.
@@ -192,15 +192,12 @@ impl Environment for Thread {
 }
 
 impl Process {
-    /// What a vfork child has: its own signal actions, all else the parent's.
-    pub fn for_vfork(&self) -> Process {
-        Process {
-            threads: AtomicU32::new(1),
-            ..self.clone_shared()
-        }
-    }
-
-    fn clone_shared(&self) -> Process {
+    /// What a child in the same memory has: its own signal actions, unless those are shared too, all else the parent's.
+    pub fn for_vfork(&self, share_actions: bool) -> Process {
+        let actions = match share_actions {
+            true => self.actions.clone(),
+            false => Arc::new(Actions::clone(&self.actions)),
+        };
         Process {
             engine: self.engine.clone(),
             mem: self.mem.clone(),
@@ -208,7 +205,7 @@ impl Process {
             options: self.options.clone(),
             account: Account::default(),
             tracer: self.tracer.clone(),
-            actions: self.actions.clone(),
+            actions,
             exe: self.exe.clone(),
             stack: self.stack.clone(),
             vdso: self.vdso,

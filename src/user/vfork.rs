@@ -1,16 +1,22 @@
-//! vfork as the kernel's own: the child runs in our address space on the parent's host thread storage, while the kernel holds the
-//! parent until the child executes a program or ends.
+//! Processes that share their creator's memory. vfork is the kernel's own: the child runs in our address space on the parent's host thread
+//! storage, while the kernel holds the parent until the child executes a program or ends.
+//!
+//! A child that shares memory and runs beside its parent ([`beside`]) needs thread storage of its own: that of a host thread made for it,
+//! which makes the child by vfork and is held instead of the parent.
 //!
 //! The child gets a host stack, a CPU and a [`Thread`] of its own, and a [`Process`](super::task::Process) whose signal actions are a
-//! copy. It never returns from [`child`]. Thread-local state that it changes is put right by the parent when it goes on.
+//! copy, or shared if the guest asks for that. It never returns from [`child`]. Thread-local state that it changes is put right by the
+//! thread that goes on.
 
-use super::signal;
 use super::syscall::task::CloneArgs;
 use super::syscall::{Errno, SysResult};
 use super::task::Thread;
+use super::{host, signal, uaccess};
 use metaphrase_runtime::vcpu::Vcpu;
 use std::ffi::c_void;
+use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 const STACK_SIZE: usize = 4 << 20;
 
@@ -50,14 +56,34 @@ unsafe extern "C" {
 struct Boot {
     thread: Thread,
     cpu: Vcpu,
+    /// Where the child's id goes when it begins ([`beside`]).
+    started: Arc<AtomicI32>,
+    /// CLONE_CHILD_SETTID's and CLONE_CHILD_CLEARTID's addresses, or 0.
+    tid_at: [u64; 2],
 }
+
+// SAFETY: handed from one thread to another; the pointers inside are to what the CPU owns.
+unsafe impl Send for Boot {}
 
 extern "C" fn child(boot: *mut c_void) -> ! {
     // SAFETY: the parent made it for us and waits.
-    let Boot { thread, cpu } = unsafe { &mut *boot.cast::<Boot>() };
+    let Boot {
+        thread,
+        cpu,
+        started,
+        tid_at: [set, clear],
+    } = unsafe { &mut *boot.cast::<Boot>() };
     // SAFETY: asks only.
     thread.tid = unsafe { libc::gettid() };
+    if *set != 0 {
+        // A bad address is ignored, as the kernel does.
+        let _ = uaccess::write(*set, &thread.tid);
+    }
+    if *clear != 0 {
+        let _ = host::call(libc::SYS_set_tid_address, [*clear, 0, 0, 0, 0, 0]);
+    }
     signal::receive_for(thread);
+    tell(started, thread.tid);
     signal::set_host_mask(thread.mask);
     let engine = thread.process.engine.clone();
     let code = engine.run(cpu, thread);
@@ -65,28 +91,39 @@ extern "C" fn child(boot: *mut c_void) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// clone with CLONE_VM and CLONE_VFORK. `prepare` sets the child's registers.
-pub fn vfork(
-    t: &mut Thread,
-    cpu: &mut Vcpu,
-    args: &CloneArgs,
-    prepare: impl FnOnce(&mut Vcpu),
-) -> SysResult {
+/// Says the child's id, or an error number, to whoever waits for it.
+fn tell(started: &AtomicI32, id: i32) {
+    started.store(id, Ordering::Release);
+    let wake = (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG) as u64;
+    let _ = host::call(libc::SYS_futex, [started.as_ptr() as u64, wake, 1, 0, 0, 0]);
+}
+
+/// The child's CPU and thread, ready to run. `prepare` sets the child's registers.
+fn boot(t: &Thread, cpu: &Vcpu, args: &CloneArgs, prepare: impl FnOnce(&mut Vcpu)) -> Box<Boot> {
     let mut child_cpu = Vcpu::new();
     *child_cpu.regs_mut() = cpu.regs().clone();
     prepare(&mut child_cpu);
-    let mut thread = Thread::new(Arc::new(t.process.for_vfork()), &child_cpu, t.mask);
-    // Signals of a vfork child without a stack of its own may run on the parent's alternate stack, as the kernel has it.
-    thread.altstack = t.altstack;
-    let mut boot = Box::new(Boot {
+    let process = Arc::new(t.process.for_vfork(args.has(libc::CLONE_SIGHAND)));
+    let mut thread = Thread::new(process, &child_cpu, t.mask);
+    if args.has(libc::CLONE_VFORK) {
+        // Signals of a vfork child without a stack of its own may run on the parent's alternate stack, as the kernel has it.
+        thread.altstack = t.altstack;
+    }
+    Box::new(Boot {
         thread,
         cpu: child_cpu,
-    });
+        started: Arc::default(),
+        tid_at: args.child_tids(),
+    })
+}
+
+/// Makes the child and waits until it has left our address space. All signals are blocked.
+fn make(boot: &mut Boot, args: &CloneArgs) -> SysResult {
     // SAFETY: a fresh mapping, given back below when the kernel says that the child no longer uses it.
     let stack = unsafe {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
         libc::mmap(
-            std::ptr::null_mut(),
+            ptr::null_mut(),
             STACK_SIZE,
             libc::PROT_READ | libc::PROT_WRITE,
             flags,
@@ -97,29 +134,78 @@ pub fn vfork(
     if stack == libc::MAP_FAILED {
         return Err(Errno::ENOMEM);
     }
-    let old = signal::set_raw_mask(u64::MAX);
-    let current = metaphrase_runtime::signal::current();
-    let flags = args.flags & (libc::CLONE_FILES | libc::CLONE_FS | libc::CLONE_PARENT) as u64
-        | args.exit_signal();
+    const PASSED: i32 =
+        libc::CLONE_FILES | libc::CLONE_FS | libc::CLONE_PARENT | libc::CLONE_SIGHAND;
+    let flags = args.flags & PASSED as u64
+        | args.exit_signal()
+        | (libc::CLONE_VM | libc::CLONE_VFORK) as u64;
     let top = stack as u64 + STACK_SIZE as u64;
+    let engine = boot.thread.process.engine.clone();
     // SAFETY: this thread sleeps until the child has left our address space, so the child may use our thread-local storage.
-    let r = unsafe {
-        metaphrase_vfork(
-            flags | (libc::CLONE_VM | libc::CLONE_VFORK) as u64,
-            top,
-            child,
-            (&raw mut *boot).cast(),
-        )
-    };
-    metaphrase_runtime::signal::set_current(current);
-    signal::receive_for(t);
-    t.process.engine.forget(&boot.cpu);
-    signal::set_raw_mask(old);
+    let r = unsafe { metaphrase_vfork(flags, top, child, ptr::from_mut(boot).cast()) };
+    engine.forget(&boot.cpu);
     // SAFETY: the child is gone from it.
     unsafe { libc::munmap(stack.cast::<c_void>(), STACK_SIZE) };
     if r < 0 {
         return Err(Errno(-r as i32));
     }
-    args.tell_parent(r as i32);
     Ok(r as u64)
+}
+
+/// clone with CLONE_VM and CLONE_VFORK. `prepare` sets the child's registers.
+pub fn vfork(
+    t: &mut Thread,
+    cpu: &mut Vcpu,
+    args: &CloneArgs,
+    prepare: impl FnOnce(&mut Vcpu),
+) -> SysResult {
+    let mut boot = boot(t, cpu, args, prepare);
+    let old = signal::set_raw_mask(u64::MAX);
+    let current = metaphrase_runtime::signal::current();
+    let r = make(&mut boot, args);
+    metaphrase_runtime::signal::set_current(current);
+    signal::receive_for(t);
+    signal::set_raw_mask(old);
+    args.tell_parent(r? as i32);
+    r
+}
+
+/// clone with CLONE_VM alone: parent and child both run. `prepare` sets the child's registers.
+pub fn beside(
+    t: &mut Thread,
+    cpu: &mut Vcpu,
+    args: &CloneArgs,
+    prepare: impl FnOnce(&mut Vcpu),
+) -> SysResult {
+    let mut boot = boot(t, cpu, args, prepare);
+    let started = boot.started.clone();
+    let old = signal::set_raw_mask(u64::MAX);
+    let args_there = *args;
+    let holder = std::thread::Builder::new()
+        .name("mp-process".into())
+        .stack_size(256 << 10)
+        .spawn(move || {
+            let r = make(&mut boot, &args_there);
+            metaphrase_runtime::signal::set_current(ptr::null_mut());
+            signal::detach();
+            // It may have been killed before it could say anything.
+            if boot.started.load(Ordering::Acquire) == 0 {
+                tell(&boot.started, r.map_or_else(|e| -e.0, |id| id as i32));
+            }
+        });
+    signal::set_raw_mask(old);
+    if holder.is_err() {
+        return Err(Errno::EAGAIN);
+    }
+    let mut id = started.load(Ordering::Acquire);
+    while id == 0 {
+        let wait = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as u64;
+        let _ = host::call(libc::SYS_futex, [started.as_ptr() as u64, wait, 0, 0, 0, 0]);
+        id = started.load(Ordering::Acquire);
+    }
+    if id < 0 {
+        return Err(Errno(-id));
+    }
+    args.tell_parent(id);
+    Ok(id as u64)
 }

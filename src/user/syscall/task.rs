@@ -113,14 +113,29 @@ const FORK_FLAGS: u64 = (CLONE_CHILD_SETTID
     | CLONE_VFORK
     | CLONE_VM) as u64;
 
+/// Flags with which a process that shares memory is made.
+const BESIDE_FLAGS: u64 = FORK_FLAGS
+    | (CLONE_FS
+        | CLONE_FILES
+        | CLONE_SIGHAND
+        | libc::CLONE_PARENT
+        | libc::CLONE_SYSVSEM
+        | libc::CLONE_UNTRACED) as u64;
+
 impl CloneArgs {
-    fn has(&self, flag: i32) -> bool {
+    /// Whether a flag is set.
+    pub fn has(&self, flag: i32) -> bool {
         self.flags & flag as u64 != 0
     }
 
     /// The address if the flag asks for it.
     fn tid_at(&self, flag: i32, addr: u64) -> u64 {
         if self.has(flag) { addr } else { 0 }
+    }
+
+    /// Where a child's id is to be written when it begins, and cleared when it ends; 0: nowhere.
+    pub fn child_tids(&self) -> [u64; 2] {
+        [CLONE_CHILD_SETTID, CLONE_CHILD_CLEARTID].map(|f| self.tid_at(f, self.child_tid))
     }
 
     /// The signal that the parent gets when the child ends.
@@ -209,8 +224,10 @@ fn clone_any(t: &mut Thread, cpu: &mut Vcpu, args: CloneArgs) -> SysResult {
         return vfork::vfork(t, cpu, &args, |cpu| args.set_registers(cpu));
     }
     if args.has(CLONE_VM) {
-        // Two processes in one address space that run at the same time would need two sets of our own state.
-        tracing::warn!(target: "syscall", "clone with CLONE_VM but neither CLONE_THREAD nor CLONE_VFORK: the child gets a copy");
+        if args.flags & !BESIDE_FLAGS == 0 && args.set_tid_size == 0 {
+            return vfork::beside(t, cpu, &args, |cpu| args.set_registers(cpu));
+        }
+        tracing::warn!(target: "syscall", "clone with CLONE_VM and a new namespace: the child gets a copy");
     }
     fork(t, cpu, args)
 }
