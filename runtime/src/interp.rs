@@ -156,7 +156,7 @@ pub unsafe fn run<'a>(frame: *mut Frame, mut block: &'a Block0, mut force: bool)
             Step::Leave(mut l) => {
                 let pc = match &mut l {
                     Body::Lookup(pc) => *pc,
-                    Body::Trap => block.code.trap.map_or(block.pc, |t| t.1),
+                    Body::Trap => block.code.trap().map_or(block.pc, |t| t.1),
                     Body::Fault(i, ..) | Body::Align(i, _) => {
                         block.code.pc_of(*i).unwrap_or(block.pc)
                     }
@@ -165,7 +165,7 @@ pub unsafe fn run<'a>(frame: *mut Frame, mut block: &'a Block0, mut force: bool)
                 unsafe { (*frame).guest.pc = pc };
                 return match l {
                     Body::Lookup(_) => Left::Lookup,
-                    Body::Trap => Left::Trap(block.code.trap.map_or(2, |t| t.0)),
+                    Body::Trap => Left::Trap(block.code.trap().map_or(2, |t| t.0)),
                     Body::Fault(_, addr, write) => Left::Fault(addr, write),
                     Body::Align(_, addr) => Left::Align(addr),
                 };
@@ -286,7 +286,7 @@ fn block_body(r: Regs, block: &Block0) -> Step {
                 unsafe { r.0.add(o.imm as usize).cast::<u32>().write(v) }
             }
             Op0::Imm => r.set(o.d, o.imm),
-            Op0::ImmV => r.setv(o.d, block.code.consts[o.imm as usize]),
+            Op0::ImmV => r.setv(o.d, block.code.consts()[o.imm as usize]),
             Op0::Add64 => rr64!(o, |a, b| a.wrapping_add(b)),
             Op0::Sub64 => rr64!(o, |a, b| a.wrapping_sub(b)),
             Op0::And64 => rr64!(o, |a, b| a & b),
@@ -509,13 +509,13 @@ fn block_body(r: Regs, block: &Block0) -> Step {
             Op0::VAnd => r.setv(o.d, r.getv(o.a) & r.getv(o.b)),
             Op0::VOr => r.setv(o.d, r.getv(o.a) | r.getv(o.b)),
             Op0::VXor => r.setv(o.d, r.getv(o.a) ^ r.getv(o.b)),
-            Op0::Eval => eval(r, &block.code.evals[o.imm as usize], &block.code.consts),
+            Op0::Eval => eval(r, &block.code.evals()[o.imm as usize], block.code.consts()),
             Op0::Rmw | Op0::Cas | Op0::StoreExcl => {
-                if let Err(b) = atomic(r, &block.code.evals[o.imm as usize], i as u32) {
+                if let Err(b) = atomic(r, &block.code.evals()[o.imm as usize], i as u32) {
                     return Step::Leave(b);
                 }
             }
-            Op0::Call => call(r, &block.code.evals[o.imm as usize]),
+            Op0::Call => call(r, &block.code.evals()[o.imm as usize]),
             Op0::Goto => return Step::Link(0),
             Op0::Br => return Step::Link((r.get(o.a) & 1 == 0) as usize),
             Op0::BrCond => return Step::Link(!r.holds(o.d, o.a) as usize),
@@ -541,7 +541,7 @@ fn block_body(r: Regs, block: &Block0) -> Step {
 /// `frame` is the current thread's frame, `o` an op of `code`, which was built for it.
 pub unsafe fn one_op(frame: *mut Frame, o: &BOp, code: &Bytecode) -> u64 {
     let r = Regs(frame.cast());
-    let desc = || &code.evals[o.imm as usize];
+    let desc = || &code.evals()[o.imm as usize];
     match o.op {
         Op0::Eval => {
             let fp = desc().inst.effects().contains(Effects::FPENV);
@@ -550,7 +550,7 @@ pub unsafe fn one_op(frame: *mut Frame, o: &BOp, code: &Bytecode) -> u64 {
             if fp {
                 f.fold_host_flags();
             }
-            eval(r, desc(), &code.consts);
+            eval(r, desc(), code.consts());
             if fp {
                 f.restore_guest_mxcsr();
             }

@@ -173,7 +173,7 @@ impl Baseline {
     }
 
     fn trap(&mut self, code: &Bytecode) {
-        let (trap, pc) = code.trap.unwrap_or((2, self.guest_pc));
+        let (trap, pc) = code.trap().unwrap_or((2, self.guest_pc));
         self.r.asm.mov_imm(RCX, trap);
         self.r
             .asm

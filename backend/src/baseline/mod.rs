@@ -219,7 +219,7 @@ impl Baseline {
                 self.r.forget_all();
                 return None;
             }
-            while let Some(&(first, at)) = code.marks.get(mark)
+            while let Some((first, at)) = code.mark(mark)
                 && first as usize <= i
             {
                 self.guest_pc = at;
@@ -322,10 +322,10 @@ impl Baseline {
     fn described(&mut self, code: &Bytecode, i: u32, o: &BOp) -> bool {
         match o.op {
             Op0::Eval => {
-                let e = &code.evals[o.imm as usize];
+                let e = &code.evals()[o.imm as usize];
                 self.int_eval(e) || self.fp_eval(i, e) || self.simd_eval(code, i, e)
             }
-            Op0::Rmw | Op0::Cas | Op0::StoreExcl => self.atomic(&code.evals[o.imm as usize]),
+            Op0::Rmw | Op0::Cas | Op0::StoreExcl => self.atomic(&code.evals()[o.imm as usize]),
             _ => false,
         }
     }

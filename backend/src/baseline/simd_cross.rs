@@ -13,7 +13,7 @@ const ZERO: u8 = 0x80;
 impl Baseline {
     /// Constant byte shuffles: bytes of (b : a), others zero.
     pub(super) fn shuffle(&mut self, code: &Bytecode, e: &EvalDesc) -> bool {
-        let Some(mask) = code.consts.get(e.inst.imm as usize) else {
+        let Some(mask) = code.consts().get(e.inst.imm as usize) else {
             return false;
         };
         let mask = mask.to_le_bytes();

@@ -44,7 +44,7 @@ impl Baseline {
     }
 
     fn const_v(&mut self, code: &Bytecode, o: &BOp) {
-        let Some(v) = code.consts.get(o.imm as usize) else {
+        let Some(v) = code.consts().get(o.imm as usize) else {
             return;
         };
         let x = self.r.alloc_x();

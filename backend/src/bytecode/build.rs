@@ -5,7 +5,7 @@
 //! first. A result is put into its slot early only if nothing between can fault, call or touch that slot, so that faults
 //! see exact registers.
 
-use super::{BOp, Bytecode, EvalDesc, Op0, Pair};
+use super::{BOp, Bytecode, Draft, EvalDesc, Op0, Pair};
 use crate::abi::{HEADER_SIZE, encode_trap};
 use metaphrase_ir::ops::{AuxFmt, Effects, Fence, ImmFmt, IntCond};
 use metaphrase_ir::{Block, Dest, Exit, Inst, Op, Shape, Slot, Type, Unit, Value};
@@ -49,6 +49,7 @@ pub struct Builder {
     freed: Vec<u16>,
     next_temp: u16,
     live_aliases: Vec<Value>,
+    draft: Draft,
 }
 
 struct Cx<'a> {
@@ -56,7 +57,7 @@ struct Cx<'a> {
     unit: &'a Unit,
     block: &'a Block,
     temps: u32,
-    out: Bytecode,
+    out: Draft,
 }
 
 impl Builder {
@@ -82,15 +83,19 @@ impl Builder {
         self.freed.clear();
         self.next_temp = 1;
         self.live_aliases.clear();
+        let mut out = std::mem::take(&mut self.draft);
+        out.clear();
         let mut cx = Cx {
             b: self,
             unit,
             block,
             temps,
-            out: Bytecode::default(),
+            out,
         };
-        cx.run()?;
-        Ok(cx.out)
+        let done = cx.run();
+        self.draft = cx.out;
+        done?;
+        self.draft.finish().ok_or(BuildError::TooLong)
     }
 }
 

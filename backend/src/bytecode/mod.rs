@@ -131,27 +131,104 @@ pub struct EvalDesc {
     pub d: u16,
 }
 
-/// Tier-0 code of one block.
+/// Tier-0 code of one block. There are a hundred thousand of these in a large program: what most blocks do not have lies apart, and
+/// every list is as long as it has to be.
 #[derive(Debug, Default)]
 pub struct Bytecode {
     /// Ops; the last is an exit.
-    pub ops: Vec<BOp>,
-    /// (index of first op, guest pc) of each guest instruction, ascending.
-    pub marks: Vec<(u32, u64)>,
-    /// Instructions behind `Eval`, `Cas`, `StoreExcl`, `Call`.
-    pub evals: Vec<EvalDesc>,
-    /// 128-bit constants.
-    pub consts: Vec<u128>,
+    pub ops: Box<[BOp]>,
+    /// Index of the first op of each guest instruction, ascending, and where it is: bytes from `base`.
+    marks: Box<[(u16, u16)]>,
+    base: u64,
     /// Successors of the conditional exit, or of `Goto` (in `taken`).
     pub succ: Option<Pair>,
-    /// The trap, if the block ends with one: encoded as in `abi`.
-    pub trap: Option<(u64, u64)>,
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Debug, Default)]
+struct Rare {
+    evals: Box<[EvalDesc]>,
+    consts: Box<[u128]>,
+    trap: Option<(u64, u64)>,
 }
 
 impl Bytecode {
     /// Guest pc of the instruction that op number `i` belongs to.
     pub fn pc_of(&self, i: u32) -> Option<u64> {
-        let k = self.marks.partition_point(|m| m.0 <= i);
-        k.checked_sub(1).map(|k| self.marks[k].1)
+        let k = self.marks.partition_point(|m| m.0 as u32 <= i);
+        self.mark(k.checked_sub(1)?).map(|m| m.1)
+    }
+
+    /// Index of the first op of guest instruction number `n`, and its pc.
+    pub fn mark(&self, n: usize) -> Option<(u32, u64)> {
+        let m = self.marks.get(n)?;
+        Some((m.0 as u32, self.base.wrapping_add(m.1 as u64)))
+    }
+
+    /// Instructions behind `Eval`, `Cas`, `StoreExcl`, `Call`.
+    pub fn evals(&self) -> &[EvalDesc] {
+        self.rare.as_ref().map_or(&[], |r| &r.evals)
+    }
+
+    /// 128-bit constants.
+    pub fn consts(&self) -> &[u128] {
+        self.rare.as_ref().map_or(&[], |r| &r.consts)
+    }
+
+    /// The trap, if the block ends with one: encoded as in `abi`, and its pc.
+    pub fn trap(&self) -> Option<(u64, u64)> {
+        self.rare.as_ref()?.trap
+    }
+}
+
+/// Bytecode in the making; used again for the next block.
+#[derive(Debug, Default)]
+pub struct Draft {
+    /// As [`Bytecode::ops`].
+    pub ops: Vec<BOp>,
+    /// (index of first op, guest pc) of each guest instruction, ascending.
+    pub marks: Vec<(u32, u64)>,
+    /// As [`Bytecode::evals`].
+    pub evals: Vec<EvalDesc>,
+    /// As [`Bytecode::consts`].
+    pub consts: Vec<u128>,
+    /// As [`Bytecode::succ`].
+    pub succ: Option<Pair>,
+    /// As [`Bytecode::trap`].
+    pub trap: Option<(u64, u64)>,
+}
+
+impl Draft {
+    /// Forgets everything but its memory.
+    pub fn clear(&mut self) {
+        self.ops.clear();
+        self.marks.clear();
+        self.evals.clear();
+        self.consts.clear();
+        self.succ = None;
+        self.trap = None;
+    }
+
+    /// The finished code. `None`: too long.
+    pub fn finish(&self) -> Option<Bytecode> {
+        let base = self.marks.first().map_or(0, |m| m.1);
+        let mark = |m: &(u32, u64)| {
+            let at = u16::try_from(m.0).ok()?;
+            Some((at, u16::try_from(m.1.wrapping_sub(base)).ok()?))
+        };
+        let rare = !self.evals.is_empty() || !self.consts.is_empty() || self.trap.is_some();
+        Some(Bytecode {
+            ops: self.ops.as_slice().into(),
+            marks: self.marks.iter().map(mark).collect::<Option<_>>()?,
+            base,
+            succ: self.succ,
+            rare: rare.then(|| {
+                Box::new(Rare {
+                    evals: self.evals.as_slice().into(),
+                    consts: self.consts.as_slice().into(),
+                    trap: self.trap,
+                })
+            }),
+        })
     }
 }

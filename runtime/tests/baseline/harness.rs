@@ -341,7 +341,7 @@ pub fn dump(code: &Bytecode) -> String {
             o.op, o.d, o.a, o.b, o.imm
         );
     }
-    for e in &code.evals {
+    for e in code.evals() {
         let _ = writeln!(s, "    {e:?}");
     }
     s

@@ -4,7 +4,7 @@ use crate::harness::{
     Bench, Out, Rng, WINDOW, WINDOW_BYTES, integer, random_memory, random_state, rounds,
 };
 use metaphrase_backend::abi::{HEADER_SIZE, JUMP_ENTRIES};
-use metaphrase_backend::bytecode::{BOp, Bytecode, Op0, Pair};
+use metaphrase_backend::bytecode::{BOp, Draft, Op0, Pair};
 use metaphrase_runtime::cache::block::Block0;
 use metaphrase_runtime::vcpu::TEMPS_OFFSET;
 use std::sync::atomic::Ordering;
@@ -35,7 +35,7 @@ const BRANCH: &[Op0] =
 
 struct Make<'a> {
     r: &'a mut Rng,
-    code: Bytecode,
+    code: Draft,
 }
 
 impl Make<'_> {
@@ -255,7 +255,7 @@ fn random_block(r: &mut Rng, longest: u64) -> Block0 {
     let len = 1 + r.below(longest);
     let mut m = Make {
         r,
-        code: Bytecode::default(),
+        code: Draft::default(),
     };
     for f in [TEMPS + 40, TEMPS + 44] {
         m.push(Op0::FlagsSub64, f, FLAGS + 1, FLAGS + 2, 0);
@@ -268,7 +268,7 @@ fn random_block(r: &mut Rng, longest: u64) -> Block0 {
         m.op();
     }
     m.exit();
-    let code = m.code;
+    let code = m.code.finish().expect("short");
     Block0::new(PC, 0, Box::default(), code, (false, false), None)
 }
 
@@ -307,7 +307,7 @@ fn counter_stop_links_and_jump_cache() {
     let memory = random_memory(&mut r);
     let g = random_state(&mut r);
     let make = |op: Op0, imm: u64| {
-        let mut code = Bytecode::default();
+        let mut code = Draft::default();
         code.ops.push(BOp {
             op: Op0::Add64I,
             d: 32,
@@ -326,6 +326,7 @@ fn counter_stop_links_and_jump_cache() {
             taken: PC,
             fall: PC,
         });
+        let code = code.finish().expect("short");
         Block0::new(PC, 0, Box::default(), code, (false, false), None)
     };
     let (goto, indirect) = (make(Op0::Goto, 0), make(Op0::Indirect, 0));

@@ -41,7 +41,7 @@ pub fn unsteady(c: &Bytecode) -> bool {
     let unsteady = [HelperId::SysRead as u64, HelperId::MemOp as u64];
     c.ops
         .iter()
-        .any(|o| o.op == Op0::Call && unsteady.contains(&c.evals[o.imm as usize].inst.imm))
+        .any(|o| o.op == Op0::Call && unsteady.contains(&c.evals()[o.imm as usize].inst.imm))
 }
 
 /// A word of a random row, its register fields often small so that instructions depend on each other.
@@ -73,7 +73,7 @@ fn run(seed: u64, rows: &[(u32, u32)], blocks: u32, longest: u64) {
         if unsteady(&b.code) {
             continue;
         }
-        let d = b.code.evals.len() as u32;
+        let d = b.code.evals().len() as u32;
         described += d;
         inline += d.saturating_sub(bench.baseline.compile(&b.code, PC, mode).unwrap().evals);
         for k in 0..4 {
