@@ -25,7 +25,7 @@ use metaphrase_backend::bytecode::build::Builder;
 use metaphrase_ir::{Exit, TrapKind, Unit};
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// How tier 1 is used.
@@ -93,6 +93,8 @@ pub const FPCR_MODE: u32 = 0x07c8_0000;
 pub struct Engine {
     /// Settings.
     pub config: EngineConfig,
+    /// Not 0, another one for each engine.
+    id: u64,
     tier1: Arc<Tier1>,
     /// The compiler of sync mode.
     sync: Mutex<Option<Worker>>,
@@ -135,8 +137,10 @@ impl Engine {
         let stats = Collector::new(config.collect);
         let mut tier1 = Tier1::new(config.threshold, config.cache_size, cfg, stats);
         tier1.optimise = config.optimise;
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         Ok(Engine {
             config,
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
             tier1: Arc::new(tier1),
             sync: Mutex::default(),
         })
@@ -162,7 +166,12 @@ impl Engine {
     }
 
     fn attach(&self, cpu: &mut Vcpu) {
-        if cpu.helper_table.is_empty() {
+        if cpu.engine != self.id {
+            // Whatever it remembers is another engine's.
+            if cpu.engine != 0 {
+                cpu.forget_all();
+            }
+            cpu.engine = self.id;
             cpu.helper_table = helpers::table().into_boxed_slice();
         }
         cpu.frame.header.helpers = cpu.helper_table.as_ptr() as u64;
@@ -681,6 +690,13 @@ impl Engine {
     pub fn after_fork_child(&self, g: ForkGuard<'_>, cpu: &Vcpu) {
         self.tier1.after_fork_child(g.tier1, &cpu.shared);
         drop(g.sync);
+    }
+}
+
+impl Drop for Engine {
+    /// Its memory goes when the compile threads have seen that it is over; no CPU runs it any more.
+    fn drop(&mut self) {
+        self.tier1.end_workers();
     }
 }
 

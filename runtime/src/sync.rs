@@ -51,6 +51,10 @@ impl Condvar {
     pub fn wait<'a, T>(&self, g: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         self.0.wait(g).unwrap_or_else(PoisonError::into_inner)
     }
+    /// Wakes all waiters.
+    pub fn notify_all(&self) {
+        self.0.notify_all();
+    }
     /// Wakes one waiter.
     pub fn notify_one(&self) {
         self.0.notify_one();

@@ -106,6 +106,8 @@ pub struct Vcpu {
     /// What other threads may see of this CPU.
     pub(crate) shared: Arc<CpuShared>,
     pub(crate) helper_table: Box<[u64]>,
+    /// The engine that it ran on last.
+    pub(crate) engine: u64,
     pub(crate) clock: Clock,
 }
 
@@ -172,6 +174,7 @@ impl Vcpu {
             caches,
             shared,
             helper_table: Box::default(),
+            engine: 0,
             clock: Clock::default(),
         }
     }
@@ -203,6 +206,15 @@ impl Vcpu {
     pub(crate) fn select(&mut self, mode: u64) {
         let fresh = self.caches.select(mode, &self.shared.jumps);
         self.count_n(Counter::CacheFlushes, fresh as u64);
+        self.frame.header.jump_cache = self.caches.jumps().as_ptr() as u64;
+    }
+
+    /// Has no caches but fresh ones. Not while registered with an engine.
+    pub(crate) fn forget_all(&mut self) {
+        self.caches = Caches::new();
+        for a in &self.shared.jumps {
+            a.store(0, Ordering::SeqCst);
+        }
         self.frame.header.jump_cache = self.caches.jumps().as_ptr() as u64;
     }
 

@@ -310,6 +310,13 @@ impl Tier1 {
         }
     }
 
+    /// Compile threads end when they have finished what they are at.
+    pub fn end_workers(&self) {
+        let _queue = self.queue.lock();
+        self.stop.store(true, Ordering::Relaxed);
+        self.wake.notify_all();
+    }
+
     fn work(&self) {
         block_all_signals();
         let Some(mut w) = self.worker() else { return };
@@ -325,9 +332,12 @@ impl Tier1 {
     fn next_hot(&self) -> Option<(Key, Instant)> {
         const LOOK: usize = 64;
         let mut q = self.queue.lock();
-        while q.is_empty() {
+        loop {
             if self.stop.load(Ordering::Relaxed) {
                 return None;
+            }
+            if !q.is_empty() {
+                break;
             }
             q = self.wake.wait(q);
         }

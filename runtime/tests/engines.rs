@@ -1,0 +1,151 @@
+//! Several engines in one process, and what is left of an engine that is gone. Must not know Linux: the guest is a few words.
+
+use metaphrase_runtime::engine::{Engine, EngineConfig, JitMode};
+use metaphrase_runtime::env::{Environment, Exception, Flow};
+use metaphrase_runtime::stats::Counter;
+use metaphrase_runtime::vcpu::Vcpu;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// Adds what x1 points to, x0 times, into x2.
+static LOOP: [u32; 5] = [
+    0xf940_0023, // ldr x3, [x1]
+    0x8b03_0042, // add x2, x2, x3
+    0xf100_0400, // subs x0, x0, #1
+    0x54ff_ffa1, // b.ne .-12
+    0xd400_0001, // svc #0
+];
+
+struct Words {
+    fault: Option<u64>,
+}
+
+impl Environment for Words {
+    fn fetch(&mut self, pc: u64) -> Option<u32> {
+        let n = pc.wrapping_sub(LOOP.as_ptr() as u64) / 4;
+        LOOP.get(n as usize).copied()
+    }
+    fn exception(&mut self, _: &mut Vcpu, e: Exception) -> Flow {
+        match e {
+            Exception::Svc(0) => Flow::Leave(0),
+            Exception::Fault { addr, .. } => {
+                self.fault = Some(addr);
+                Flow::Leave(1)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    fn interrupted(&mut self, _: &mut Vcpu) -> Flow {
+        Flow::Continue
+    }
+}
+
+/// The fault handlers are the process's, and threads are counted: one test at a time.
+static ONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    let g = ONE.lock().unwrap_or_else(|e| e.into_inner());
+    metaphrase_runtime::signal::install(|sig, _, _| {
+        eprintln!("host signal {sig}");
+        std::process::abort();
+    })
+    .unwrap();
+    g
+}
+
+fn engine(jit: JitMode) -> Engine {
+    let c = EngineConfig {
+        jit,
+        threshold: 20,
+        ..EngineConfig::default()
+    };
+    Engine::new(c).unwrap()
+}
+
+/// Runs the loop; the sum, or the address of the fault.
+fn run(e: &Engine, cpu: &mut Vcpu, times: u64, at: u64) -> Result<u64, u64> {
+    let r = cpu.regs_mut();
+    (r.pc, r.x[0], r.x[1], r.x[2]) = (LOOP.as_ptr() as u64, times, at, 0);
+    let mut env = Words { fault: None };
+    match e.run(cpu, &mut env) {
+        0 => Ok(cpu.regs().x[2]),
+        _ => Err(env.fault.unwrap()),
+    }
+}
+
+#[test]
+fn each_engine_finds_its_own_faults() {
+    let _g = alone();
+    let number = 5u64;
+    let at = &raw const number as u64;
+    let mut all: Vec<(Engine, Vcpu)> = (0..3)
+        .map(|_| (engine(JitMode::Sync), Vcpu::new()))
+        .collect();
+    for (e, cpu) in &mut all {
+        assert_eq!(run(e, cpu, 1000, at), Ok(5000));
+        assert!(e.stats().get(Counter::CompileRegions) > 0);
+    }
+    while !all.is_empty() {
+        for (e, cpu) in &mut all {
+            assert_eq!(run(e, cpu, 1000, 0x30), Err(0x30));
+        }
+        all.remove(0);
+    }
+}
+
+#[test]
+fn a_cpu_may_change_engines() {
+    let _g = alone();
+    let number = 3u64;
+    let at = &raw const number as u64;
+    let mut cpu = Vcpu::new();
+    for _ in 0..4 {
+        // The next one is likely to get the memory of this one's blocks.
+        let e = engine(JitMode::Sync);
+        assert_eq!(run(&e, &mut cpu, 1000, at), Ok(3000));
+    }
+}
+
+fn compile_threads() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    tasks
+        .filter_map(|t| std::fs::read_to_string(t.ok()?.path().join("comm")).ok())
+        .filter(|c| c.trim() == "mp-compile")
+        .count()
+}
+
+/// Mappings as large as an engine's code memory. (The C library's memory for threads that were there is smaller.)
+fn large_mappings() -> usize {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let number = |s: &str| u64::from_str_radix(s, 16).unwrap();
+    let range = |l: &str| {
+        let (a, z) = l.split(' ').next()?.split_once('-')?;
+        Some(number(z) - number(a))
+    };
+    let large = EngineConfig::default().cache_size as u64;
+    maps.lines().filter(|l| range(l) >= Some(large)).count()
+}
+
+#[test]
+fn an_engine_gives_back_memory_and_threads() {
+    let _g = alone();
+    let number = 1u64;
+    let at = &raw const number as u64;
+    let before = large_mappings();
+    for _ in 0..8 {
+        let e = engine(JitMode::Background);
+        let mut cpu = Vcpu::new();
+        assert_eq!(run(&e, &mut cpu, 100_000, at), Ok(100_000));
+        assert!(large_mappings() > before);
+        assert!(e.stats().get(Counter::Queued) > 0);
+    }
+    let end = Instant::now() + Duration::from_secs(30);
+    while compile_threads() > 0 || address_space() > before + arena {
+        assert!(
+            Instant::now() < end,
+            "{} KiB more",
+            address_space() - before
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
