@@ -6,7 +6,8 @@
 
 use super::block::Block0;
 use super::unit::{Tier, Unit1};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use metaphrase_backend::abi::ChainSlot;
 use std::sync::atomic::Ordering;
 
@@ -18,15 +19,13 @@ pub type Key = (u64, u64);
 pub struct Tables {
     blocks: HashMap<Key, Box<Block0>>,
     /// Guest page number to the keys of blocks that touch it.
-    pages: HashMap<u64, HashSet<Key>>,
+    pages: HashMap<u64, Vec<Key>>,
     retired: Vec<(u64, Box<Block0>)>,
     units: HashMap<u64, Box<Unit1>>,
-    /// Best entry for a key.
-    entries: HashMap<Key, Entry>,
     /// Unit whose region has a block that begins at the key.
     inside: HashMap<Key, u64>,
     /// Guest page number to numbers of units that touch it.
-    unit_pages: HashMap<u64, HashSet<u64>>,
+    unit_pages: HashMap<u64, Vec<u64>>,
     retired_units: Vec<(u64, Box<Unit1>)>,
     /// Guest addresses whose jump-cache entries may name retired code.
     unreachable: Vec<u64>,
@@ -34,7 +33,7 @@ pub struct Tables {
 
 /// Where native code for a key begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Entry {
+pub struct Native {
     /// Host address.
     pub code: u64,
     /// Unit number.
@@ -81,11 +80,15 @@ impl Tables {
 
     /// Adds a block unless another thread was faster; returns the one that is in the table.
     pub fn insert(&mut self, b: Box<Block0>) -> &Block0 {
-        let key = (b.pc, b.mode);
-        for p in pages(b.pc, b.pc.saturating_add(b.len().max(1))) {
-            self.pages.entry(p).or_default().insert(key);
+        match self.blocks.entry((b.pc, b.mode)) {
+            Entry::Occupied(e) => e.into_mut(),
+            Entry::Vacant(e) => {
+                for p in pages(b.pc, b.pc.saturating_add(b.len().max(1))) {
+                    self.pages.entry(p).or_default().push(*e.key());
+                }
+                e.insert(b)
+            }
         }
-        self.blocks.entry(key).or_insert(b)
     }
 
     /// Number of live blocks.
@@ -140,11 +143,7 @@ impl Tables {
         u.dead.store(true, Ordering::SeqCst);
         for &(pc, code) in &u.entries {
             self.unreachable.push(pc);
-            let key = (pc, u.mode);
-            if self.entries.get(&key).is_some_and(|e| e.unit == id) {
-                self.entries.remove(&key);
-            }
-            if let Some(b) = self.blocks.get(&key) {
+            if let Some(b) = self.blocks.get(&(pc, u.mode)) {
                 b.forget(code);
             }
         }
@@ -158,12 +157,7 @@ impl Tables {
                 self.inside.remove(&(start, u.mode));
             }
             for p in pages(start, end) {
-                if let Some(set) = self.unit_pages.get_mut(&p) {
-                    set.remove(&id);
-                    if set.is_empty() {
-                        self.unit_pages.remove(&p);
-                    }
-                }
+                remove(&mut self.unit_pages, p, &id);
             }
         }
         let mut links = u.unlink_incoming(unlinked);
@@ -183,7 +177,7 @@ impl Tables {
                 .and_then(|b| b.unit())
             {
                 let me = std::ptr::from_ref(s) as usize;
-                to.incoming.lock().retain(|&i| i != me);
+                to.incoming.lock().retain(|i| *i != me);
             }
         }
         let dropped = Dropped {
@@ -204,19 +198,11 @@ impl Tables {
     /// Adds a unit; its entries replace those of a lower tier. Blocks at its entries learn of it. `counter`: as in [`Block0::publish`].
     pub fn insert_unit(&mut self, u: Box<Unit1>, counter: Option<(u64, i32)>, unlinked: u64) {
         for &(pc, code) in &u.entries {
-            let key = (pc, u.mode);
-            let entry = Entry {
-                code,
-                unit: u.id,
-                tier: u.tier,
-            };
-            if let Some(old) = self.entries.insert(key, entry)
-                && let Some(old) = self.units.get(&old.unit)
-            {
-                // Exits linked to the old code link to the new code when they are next taken.
-                old.unlink_incoming(unlinked);
-            }
-            if let Some(b) = self.blocks.get(&key) {
+            if let Some(b) = self.blocks.get(&(pc, u.mode)) {
+                if let Some((old, _)) = b.unit() {
+                    // Exits linked to the old code link to the new code when they are next taken.
+                    old.unlink_incoming(unlinked);
+                }
                 b.publish(&u, code, counter);
             }
         }
@@ -225,19 +211,24 @@ impl Tables {
                 self.inside.entry((start, u.mode)).or_insert(u.id);
             }
             for p in pages(start, end) {
-                self.unit_pages.entry(p).or_default().insert(u.id);
+                self.unit_pages.entry(p).or_default().push(u.id);
             }
         }
         self.units.insert(u.id, u);
     }
 
     /// Best entry for a key.
-    pub fn entry(&self, key: Key) -> Option<Entry> {
-        self.entries.get(&key).copied()
+    pub fn entry(&self, key: Key) -> Option<Native> {
+        let (unit, code) = self.block(key)?.unit()?;
+        Some(Native {
+            code,
+            unit: unit.id,
+            tier: unit.tier,
+        })
     }
 
     /// Tier-1 entry for a key.
-    pub fn optimized(&self, key: Key) -> Option<Entry> {
+    pub fn optimized(&self, key: Key) -> Option<Native> {
         self.entry(key).filter(|e| e.tier == Tier::Optimized)
     }
 
@@ -310,12 +301,7 @@ impl Tables {
             }
             if let Some(b) = self.blocks.remove(&key) {
                 for p in pages(b.pc, b.pc.saturating_add(b.len().max(1))) {
-                    if let Some(set) = self.pages.get_mut(&p) {
-                        set.remove(&key);
-                        if set.is_empty() {
-                            self.pages.remove(&p);
-                        }
-                    }
+                    remove(&mut self.pages, p, &key);
                 }
                 b.dead.store(true, Ordering::SeqCst);
                 b.call_attention();
@@ -349,6 +335,18 @@ impl Tables {
     /// Retired blocks not freed yet.
     pub fn retired(&self) -> usize {
         self.retired.len()
+    }
+}
+
+/// Takes one item out of a page's list.
+fn remove<T: PartialEq>(map: &mut HashMap<u64, Vec<T>>, page: u64, item: &T) {
+    if let Some(list) = map.get_mut(&page) {
+        if let Some(i) = list.iter().position(|x| x == item) {
+            list.swap_remove(i);
+        }
+        if list.is_empty() {
+            map.remove(&page);
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::sync::Mutex;
 use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::emit::FaultSite;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Which compiler made a unit.
@@ -33,9 +34,9 @@ pub struct Unit1 {
     /// Bytes of code.
     pub len: usize,
     /// (guest pc, host address) of each entry.
-    pub entries: Vec<(u64, u64)>,
+    pub entries: SmallVec<[(u64, u64); 1]>,
     /// Guest ranges translated: (start, end), one for each block.
-    pub ranges: Vec<(u64, u64)>,
+    pub ranges: SmallVec<[(u64, u64); 1]>,
     /// Guest instructions translated.
     pub guest_insns: u32,
     /// Chain slots: address and number.
@@ -49,7 +50,7 @@ pub struct Unit1 {
     /// Retired.
     pub dead: AtomicBool,
     /// Slots of other units linked to entries of this one (addresses).
-    pub incoming: Mutex<Vec<usize>>,
+    pub incoming: Mutex<SmallVec<[usize; 2]>>,
 }
 
 impl Unit1 {

@@ -18,6 +18,7 @@ use metaphrase_backend::baseline::Baseline;
 use metaphrase_backend::baseline::trace::Part;
 use metaphrase_backend::emit::{CompileOpts, CompiledUnit, Compiler};
 use metaphrase_backend::stubs::{Stubs, eval_thunk};
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -455,9 +456,14 @@ impl Tier1 {
         own: Option<&CpuShared>,
         made: &Made,
     ) {
-        let Some(mut unit) =
-            self.install(c, Tier::Optimized, anchor.1, r.ranges.clone(), r.insns, own)
-        else {
+        let Some(mut unit) = self.install(
+            c,
+            Tier::Optimized,
+            anchor.1,
+            r.ranges.iter().copied().collect(),
+            r.insns,
+            own,
+        ) else {
             self.stats.add(Counter::CompileNoRoom, 1);
             tracing::debug!(target: "compile", "no room for the region at {:#x}", anchor.0);
             return;
@@ -591,7 +597,7 @@ impl Tier1 {
         c: &CompiledUnit,
         tier: Tier,
         mode: u64,
-        ranges: Vec<(u64, u64)>,
+        ranges: SmallVec<[(u64, u64); 1]>,
         guest_insns: u32,
         own: Option<&CpuShared>,
     ) -> Option<Box<Unit1>> {
