@@ -39,8 +39,8 @@ pub struct Block0 {
     /// Code.
     pub code: Bytecode,
     ran: AtomicU64,
-    /// Exits of other blocks that are linked here: (address of the block, exit number).
-    incoming: Mutex<SmallVec<[(usize, u8); 2]>>,
+    /// Exits of other blocks that are linked here: address of the block plus exit number, 0 or 1.
+    incoming: Mutex<SmallVec<[usize; 2]>>,
     /// The unit that `native` lies in.
     unit: AtomicPtr<Unit1>,
     /// Address of the execution counter in the baseline code's first slot, or 0.
@@ -249,7 +249,7 @@ impl Block0 {
         let me = ptr::from_ref(self);
         let old = self.links[n & 1].swap(ptr::from_ref(to).cast_mut(), Ordering::AcqRel);
         if old.is_null() {
-            to.incoming.lock().push((me as usize, n as u8 & 1));
+            to.incoming.lock().push(me as usize + (n & 1));
         }
     }
 
@@ -262,13 +262,14 @@ impl Block0 {
             // SAFETY: a linked block is alive: retiring it would have undone this link.
             if let Some(to) = unsafe { to.as_ref() } {
                 links += 1;
-                to.incoming.lock().retain(|i| *i != (me as usize, n as u8));
+                to.incoming.lock().retain(|i| *i != me as usize + n);
             }
         }
-        for (from, n) in std::mem::take(&mut *self.incoming.lock()) {
+        for i in std::mem::take(&mut *self.incoming.lock()) {
+            let (from, n) = (i & !1, i & 1);
             // SAFETY: a block that links here is alive: retiring it would have removed it from the list.
             let from = unsafe { &*(from as *const Block0) };
-            from.links[n as usize].store(ptr::null_mut(), Ordering::Release);
+            from.links[n].store(ptr::null_mut(), Ordering::Release);
             links += 1;
         }
         links

@@ -176,8 +176,7 @@ impl Tables {
                 .get(&(s.guest_pc, u.mode))
                 .and_then(|b| b.unit())
             {
-                let me = std::ptr::from_ref(s) as usize;
-                to.incoming.lock().retain(|i| *i != me);
+                to.forget_slot(s);
             }
         }
         let dropped = Dropped {
@@ -211,7 +210,10 @@ impl Tables {
                 self.inside.entry((start, u.mode)).or_insert(u.id);
             }
             for p in pages(start, end) {
-                self.unit_pages.entry(p).or_default().push(u.id);
+                let on_page = self.unit_pages.entry(p).or_default();
+                if on_page.last() != Some(&u.id) {
+                    on_page.push(u.id);
+                }
             }
         }
         self.units.insert(u.id, u);
@@ -253,11 +255,7 @@ impl Tables {
         let Some((unit, code)) = to.unit() else {
             return false;
         };
-        let mut incoming = unit.incoming.lock();
-        let me = std::ptr::from_ref(slot) as usize;
-        if slot.code.swap(code, Ordering::AcqRel) != code {
-            incoming.push(me);
-        }
+        unit.link(slot, code);
         true
     }
 

@@ -20,6 +20,9 @@ pub enum Tier {
     Optimized,
 }
 
+/// Distances of slots from a unit's code.
+type Incoming = Mutex<SmallVec<[i32; 4]>>;
+
 /// Compiled code of one block or region. Immutable but for its links.
 #[derive(Debug)]
 pub struct Unit1 {
@@ -42,15 +45,15 @@ pub struct Unit1 {
     /// Chain slots: address and number.
     pub slots: (usize, usize),
     /// Fault sites, ascending by access offset.
-    pub faults: Vec<FaultSite>,
+    pub faults: Box<[FaultSite]>,
     /// Arena segment.
     pub segment: usize,
     /// How often this region has been rebuilt with more entries.
     pub rebuilds: u32,
     /// Retired.
     pub dead: AtomicBool,
-    /// Slots of other units linked to entries of this one (addresses).
-    pub incoming: Mutex<SmallVec<[usize; 2]>>,
+    /// Slots of other units linked to entries of this one: distances from `exec`, which rel32 reaches.
+    pub incoming: Incoming,
 }
 
 impl Unit1 {
@@ -88,17 +91,32 @@ impl Unit1 {
         self.ranges.iter().any(|r| pc >= r.0 && pc < r.1)
     }
 
+    fn distance(&self, slot: &ChainSlot) -> i32 {
+        (std::ptr::from_ref(slot) as u64).wrapping_sub(self.exec) as i32
+    }
+
+    /// Links a slot of the same arena to `code`, an entry of this unit. The caller holds the tables' lock.
+    pub fn link(&self, slot: &ChainSlot, code: u64) {
+        let mut incoming = self.incoming.lock();
+        if slot.code.swap(code, Ordering::AcqRel) != code {
+            incoming.push(self.distance(slot));
+        }
+    }
+
+    /// A slot that was linked to this unit is gone.
+    pub fn forget_slot(&self, slot: &ChainSlot) {
+        let it = self.distance(slot);
+        self.incoming.lock().retain(|i| *i != it);
+    }
+
     /// Undoes all links into this unit: they go back to `unlinked`. The caller holds the tables' lock for writing.
     /// Returns how many there were.
     pub fn unlink_incoming(&self, unlinked: u64) -> u64 {
         let links = std::mem::take(&mut *self.incoming.lock());
-        for &s in &links {
+        for &d in &links {
+            let slot = self.exec.wrapping_add_signed(d as i64) as *const ChainSlot;
             // SAFETY: a slot in the list belongs to a unit that is alive (retiring it removes its slots from here).
-            unsafe {
-                (*(s as *const ChainSlot))
-                    .code
-                    .store(unlinked, Ordering::Release)
-            };
+            unsafe { (*slot).code.store(unlinked, Ordering::Release) };
         }
         links.len() as u64
     }

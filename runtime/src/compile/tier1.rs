@@ -617,7 +617,7 @@ impl Tier1 {
             ranges,
             guest_insns,
             slots: (place.slots as usize, c.slots.len()),
-            faults: c.faults.clone(),
+            faults: c.faults.as_slice().into(),
             segment: place.segment,
             rebuilds: 0,
             dead: AtomicBool::new(false),
@@ -646,12 +646,12 @@ impl Tier1 {
 
     /// Copies and relocates the code, fills the slots.
     fn write(&self, place: &Place, c: &CompiledUnit) -> Option<()> {
-        let mut code = c.code.clone();
-        c.relocate(&mut code, place.exec, place.slots as u64)?;
         let unlinked = self.unlinked();
-        // SAFETY: `place` is room of this size that nobody else uses; the code is not reachable yet.
+        // SAFETY: `place` is room of this size that nobody else uses, initialised by the copy; the code is not reachable yet.
         unsafe {
-            std::ptr::copy_nonoverlapping(code.as_ptr(), place.write, code.len());
+            std::ptr::copy_nonoverlapping(c.code.as_ptr(), place.write, c.code.len());
+            let code = std::slice::from_raw_parts_mut(place.write, c.code.len());
+            c.relocate(code, place.exec, place.slots as u64)?;
             for (i, &guest_pc) in c.slots.iter().enumerate() {
                 place.slots.add(i).write(ChainSlot {
                     code: AtomicU64::new(unlinked),

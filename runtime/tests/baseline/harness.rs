@@ -222,7 +222,7 @@ impl Bench {
             ranges: Default::default(),
             guest_insns: 0,
             slots: (place.slots as usize, c.slots.len()),
-            faults: c.faults.clone(),
+            faults: c.faults.as_slice().into(),
             segment: place.segment,
             rebuilds: 0,
             dead: AtomicBool::new(false),
