@@ -56,7 +56,7 @@ fn compare(name: &str) {
     };
     let expected = run(Command::new(native), &scratch.join("work"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_metaphrase"));
-    command.arg("run").arg(guest);
+    command.arg("run").args(settings(name)).arg(guest);
     let got = run(command, &scratch.join("work"));
     let text = |o: &Output| String::from_utf8_lossy(&o.stdout).into_owned();
     let (e, g) = (text(&expected), text(&got));
@@ -84,6 +84,15 @@ fn compare(name: &str) {
     let _ = std::fs::remove_dir_all(scratch);
 }
 
+/// What a program's purpose asks for.
+fn settings(name: &str) -> &'static [&'static str] {
+    match name {
+        // Enough to compile in the background.
+        "sys_cpu_time" => &["--jit-threshold=500"],
+        _ => &[],
+    }
+}
+
 macro_rules! programs {
     ($($name:ident)*) => {
         $(#[test] fn $name() { compare(stringify!($name)); })*
@@ -92,7 +101,8 @@ macro_rules! programs {
 }
 
 programs! {
-    cpu_carry proc_clone_vm proc_exec proc_memory proc_random proc_signals proc_threads sys_aio sys_efault sys_epoll sys_fds sys_fs sys_interrupted sys_ipc sys_limits sys_lock
+    cpu_carry proc_clone_vm proc_exec proc_memory proc_patch proc_random proc_signals proc_threads proc_vfork sys_aio sys_cpu_time sys_efault sys_epoll
+    sys_fds sys_fs sys_interrupted sys_ipc sys_limits sys_lock
     sys_net sys_open sys_proc sys_stat sys_time sys_tty sys_wait
 }
 

@@ -197,7 +197,10 @@ impl Engine {
         let mut force = false;
         let mut from = From::Nothing;
         loop {
-            self.enter(cpu);
+            if self.enter(cpu) {
+                // What the exit belongs to may have been retired and freed.
+                from = From::Nothing;
+            }
             let next = self.find(cpu, env, &mut scratch, force);
             self.link(cpu, std::mem::replace(&mut from, From::Nothing), &next);
             let back = match next {
@@ -404,12 +407,16 @@ impl Engine {
         }
     }
 
-    /// The CPU enters guest code: names its epoch, and forgets its caches if blocks were retired since.
-    fn enter(&self, cpu: &mut Vcpu) {
-        let epoch = self.tier1.epoch.load(Ordering::SeqCst);
+    /// The CPU enters guest code: names its epoch, and forgets its caches if blocks were retired since. True if it is another epoch than
+    /// before.
+    fn enter(&self, cpu: &mut Vcpu) -> bool {
         let s = &cpu.shared;
-        if s.active.load(Ordering::Relaxed) != epoch {
+        let before = s.active.load(Ordering::Relaxed);
+        let mut epoch = self.tier1.epoch.load(Ordering::SeqCst);
+        while s.active.load(Ordering::Relaxed) != epoch {
             s.active.store(epoch, Ordering::SeqCst);
+            // Who retired something before the store was seen has freed it too, and has advanced the epoch before that.
+            epoch = self.tier1.epoch.load(Ordering::SeqCst);
         }
         let mode = (cpu.frame.guest.fpcr & FPCR_MODE) as u64;
         if mode != cpu.mode() {
@@ -419,6 +426,7 @@ impl Engine {
         if cpu.caches.seen() != blocks {
             cpu.catch_up(blocks, &self.tier1.retired.lock());
         }
+        before != epoch
     }
 
     /// The CPU leaves guest code for the environment, where it may block.
@@ -493,13 +501,26 @@ impl Engine {
         }
     }
 
-    /// Translates the block at the guest pc for tier 0.
+    /// Translates the block at the guest pc for tier 0 and puts it into the table.
     fn translate(
         &self,
         cpu: &mut Vcpu,
         env: &mut dyn Environment,
         s: &mut Scratch,
     ) -> *const Block0 {
+        loop {
+            let changes = self.tier1.changes.load(Ordering::SeqCst);
+            let b = self.build(cpu, env, s);
+            let mut t = self.tier1.tables.write();
+            // Code that another CPU changed after it was read here: that CPU has looked for translations already and found none.
+            if self.tier1.changes.load(Ordering::SeqCst) == changes {
+                return ptr::from_ref(t.insert(b));
+            }
+        }
+    }
+
+    /// A translation of the block at the guest pc as its bytes are now.
+    fn build(&self, cpu: &mut Vcpu, env: &mut dyn Environment, s: &mut Scratch) -> Box<Block0> {
         cpu.phase(Phase::Translate);
         let pc = cpu.frame.guest.pc;
         let cfg = Config::for_model(&self.config.cpu);
@@ -546,15 +567,14 @@ impl Engine {
             (_, false) => Some(self.config.threshold),
         };
         let words = words.into_boxed_slice();
-        let b = Box::new(Block0::new(
+        Box::new(Block0::new(
             pc,
             cpu.mode(),
             words,
             code,
             (ends_with_call, ends_with_return),
             threshold,
-        ));
-        ptr::from_ref(self.tier1.tables.write().insert(b))
+        ))
     }
 
     fn trap(&self, cpu: &mut Vcpu, env: &mut dyn Environment, t: TrapKind) -> Flow {
@@ -631,6 +651,11 @@ impl Engine {
     /// Counts and records so far. Callable on any thread at any time; takes locks, so not in a signal handler.
     pub fn stats(&self) -> Stats {
         stats::snapshot(&self.tier1, &self.config)
+    }
+
+    /// Processor time that compile threads have taken so far. It is part of the host process's, not of the guest's.
+    pub fn compile_time(&self) -> std::time::Duration {
+        self.tier1.worker_clocks.total()
     }
 
     /// Opens the jitdump file in a folder; [`crate::debug::jitdump::finish`] completes it.

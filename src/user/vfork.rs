@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 const STACK_SIZE: usize = 4 << 20;
 
-// clone(flags, stack, NULL, NULL, 0) with a child that calls fn(arg) on its stack and never returns.
+// clone(flags, stack, pidfd, NULL, 0) with a child that calls fn(arg) on its stack and never returns.
 std::arch::global_asm!(
     ".pushsection .text.metaphrase_host,\"ax\",@progbits",
     ".globl metaphrase_vfork",
@@ -28,7 +28,7 @@ std::arch::global_asm!(
     "sub rsi, 16",
     "mov [rsi], rcx",
     "mov [rsi + 8], rdx",
-    "xor edx, edx",
+    "mov rdx, r8",
     "xor r10d, r10d",
     "xor r8d, r8d",
     "mov eax, 56",
@@ -50,8 +50,26 @@ unsafe extern "C" {
         stack_top: u64,
         f: extern "C" fn(*mut c_void) -> !,
         arg: *mut c_void,
+        pidfd: u64,
     ) -> i64;
 }
+
+/// Flags that are the kernel's business. The others are registers and addresses of the guest, which are handled here.
+const PASSED: i32 = libc::CLONE_FILES
+    | libc::CLONE_FS
+    | libc::CLONE_PARENT
+    | libc::CLONE_SIGHAND
+    | libc::CLONE_PIDFD
+    | libc::CLONE_IO
+    | libc::CLONE_SYSVSEM
+    | libc::CLONE_UNTRACED
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET;
 
 struct Boot {
     thread: Thread,
@@ -134,15 +152,14 @@ fn make(boot: &mut Boot, args: &CloneArgs) -> SysResult {
     if stack == libc::MAP_FAILED {
         return Err(Errno::ENOMEM);
     }
-    const PASSED: i32 =
-        libc::CLONE_FILES | libc::CLONE_FS | libc::CLONE_PARENT | libc::CLONE_SIGHAND;
-    let flags = args.flags & PASSED as u64
+    let flags = args.flags & PASSED as u32 as u64
         | args.exit_signal()
         | (libc::CLONE_VM | libc::CLONE_VFORK) as u64;
     let top = stack as u64 + STACK_SIZE as u64;
     let engine = boot.thread.process.engine.clone();
+    let arg = ptr::from_mut(boot).cast();
     // SAFETY: this thread sleeps until the child has left our address space, so the child may use our thread-local storage.
-    let r = unsafe { metaphrase_vfork(flags, top, child, ptr::from_mut(boot).cast()) };
+    let r = unsafe { metaphrase_vfork(flags, top, child, arg, args.pidfd()) };
     engine.forget(&boot.cpu);
     // SAFETY: the child is gone from it.
     unsafe { libc::munmap(stack.cast::<c_void>(), STACK_SIZE) };

@@ -109,6 +109,10 @@ pub const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/mem/access.rs", "guest memory by host address"),
     ("runtime/src/mem/bulk.rs", "guest memory by host address"),
     (
+        "runtime/src/compile/cpu_time.rs",
+        "the host's per-thread clocks",
+    ),
+    (
         "runtime/src/compile/tier1.rs",
         "relocations; addresses of published code",
     ),
@@ -152,6 +156,10 @@ pub const UNSAFE: &[(&str, &str)] = &[
     ("src/user/syscall/poll.rs", "the kernel's events"),
     ("src/user/syscall/signal.rs", "host calls"),
     ("src/user/syscall/task.rs", "host calls"),
+    (
+        "src/user/syscall/cpu_time.rs",
+        "calls on structures of ours",
+    ),
     ("src/user/syscall/time.rs", "the host's vDSO"),
 ];
 

@@ -318,6 +318,11 @@ impl Tables {
     /// Frees what was retired in epochs before `oldest_active`, the oldest epoch any CPU is in. Returns units whose memory may be reused.
     pub fn collect(&mut self, oldest_active: u64) -> Vec<Box<Unit1>> {
         self.retired.retain(|(e, _)| *e >= oldest_active);
+        self.collect_units(oldest_active)
+    }
+
+    /// The units among them, without freeing blocks.
+    pub fn collect_units(&mut self, oldest_active: u64) -> Vec<Box<Unit1>> {
         let (free, keep) = std::mem::take(&mut self.retired_units)
             .into_iter()
             .partition::<Vec<_>, _>(|(e, _)| *e < oldest_active);

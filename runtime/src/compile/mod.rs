@@ -4,6 +4,7 @@
 //! nothing but tier-0 blocks, so guest memory may change meanwhile: at publication every block the region was made from must still
 //! be in the table, else the result is thrown away.
 
+pub mod cpu_time;
 mod record;
 pub mod region;
 pub mod tier1;

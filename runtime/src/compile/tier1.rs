@@ -4,6 +4,7 @@ use crate::cache::block::Block0;
 use crate::cache::code_memory::{CodeMemory, Place};
 use crate::cache::tables::{Key, Tables};
 use crate::cache::unit::{Tier, Unit1};
+use crate::compile::cpu_time::CpuClocks;
 use crate::compile::record::Made;
 use crate::compile::region::{self, Region};
 use crate::compile::trace;
@@ -45,6 +46,8 @@ pub struct Tier1 {
     pub block_epoch: AtomicU64,
     /// What was retired, for those caches.
     pub(crate) retired: Mutex<Log>,
+    /// Advances with every change of guest code, before its translations are looked for.
+    pub changes: AtomicU64,
     /// Counts and records.
     pub stats: Collector,
     /// CPUs in `run`.
@@ -53,6 +56,10 @@ pub struct Tier1 {
     queue: Mutex<VecDeque<(Key, Instant)>>,
     wake: Condvar,
     workers: AtomicU32,
+    /// The process that workers belong to.
+    owner: AtomicU32,
+    /// Processor time of the workers.
+    pub worker_clocks: CpuClocks,
     stop: AtomicBool,
     next_id: AtomicU64,
     /// Address of the trampoline; 0 until code memory exists.
@@ -65,9 +72,11 @@ pub struct Tier1 {
 #[must_use]
 pub struct ForkGuard<'a> {
     _tables: RwLockWriteGuard<'a, Tables>,
+    _retired: MutexGuard<'a, Log>,
     memory: MutexGuard<'a, Option<CodeMemory>>,
     _queue: MutexGuard<'a, VecDeque<(Key, Instant)>>,
     cpus: MutexGuard<'a, Vec<Arc<CpuShared>>>,
+    worker_clocks: MutexGuard<'a, Vec<libc::clockid_t>>,
     stats: stats::ForkGuard<'a>,
 }
 
@@ -110,11 +119,14 @@ impl Tier1 {
             epoch: AtomicU64::new(1),
             block_epoch: AtomicU64::new(1),
             retired: Mutex::default(),
+            changes: AtomicU64::new(0),
             cpus: Mutex::default(),
             memory: Mutex::default(),
             queue: Mutex::default(),
             wake: Condvar::default(),
             workers: AtomicU32::new(0),
+            owner: AtomicU32::new(std::process::id()),
+            worker_clocks: CpuClocks::default(),
             stop: AtomicBool::new(false),
             next_id: AtomicU64::new(1),
             trampoline: AtomicU64::new(0),
@@ -127,9 +139,12 @@ impl Tier1 {
     pub fn before_fork(&self) -> ForkGuard<'_> {
         ForkGuard {
             _tables: self.tables.write(),
+            // A CPU takes it without the tables'.
+            _retired: self.retired.lock(),
             memory: self.memory.lock(),
             _queue: self.queue.lock(),
             cpus: self.cpus.lock(),
+            worker_clocks: self.worker_clocks.lock(),
             stats: self.stats.before_fork(),
         }
     }
@@ -145,6 +160,8 @@ impl Tier1 {
     pub fn after_fork_child(&self, mut g: ForkGuard<'_>, own: &CpuShared) {
         g.cpus.retain(|c| std::ptr::eq(&**c, own));
         self.workers.store(0, Ordering::Relaxed);
+        self.owner.store(std::process::id(), Ordering::Relaxed);
+        g.worker_clocks.clear();
         if let Some(m) = g.memory.as_mut() {
             m.set_foreign();
         }
@@ -182,6 +199,7 @@ impl Tier1 {
 
     /// Drops the translations of `[start, end)`. True if there were any.
     pub fn invalidate(&self, start: u64, end: u64) -> bool {
+        self.changes.fetch_add(1, Ordering::SeqCst);
         if !self.tables.read().touches(start, end) {
             return false;
         }
@@ -197,6 +215,10 @@ impl Tier1 {
         self.retired.lock().push(number, &gone.pcs);
         self.block_epoch.store(number, Ordering::SeqCst);
         self.epoch.fetch_add(1, Ordering::SeqCst);
+        if !gone.units.is_empty() {
+            // Others may be in a loop that has just been patched.
+            self.stop_all();
+        }
         self.free(&mut t);
         true
     }
@@ -219,12 +241,15 @@ impl Tier1 {
 
     /// Frees what no CPU can be in any more.
     fn free(&self, t: &mut Tables) {
-        let free = t.collect(self.oldest_active());
+        self.free_units(&t.collect(self.oldest_active()));
+    }
+
+    fn free_units(&self, free: &[Box<Unit1>]) {
         if free.is_empty() {
             return;
         }
         if let Some(m) = self.memory.lock().as_ref() {
-            for u in &free {
+            for u in free {
                 m.set_lines(u.exec, u.len, std::ptr::null_mut());
             }
         }
@@ -295,9 +320,11 @@ impl Tier1 {
         self.queue.lock().len()
     }
 
-    /// Starts workers until there are `n`.
+    /// Starts workers until there are `n`. A vfork child starts none: they would end with it, and with them the locks that they hold.
     pub fn start_workers(self: &Arc<Self>, n: u32) {
-        while self.workers.load(Ordering::Relaxed) < n {
+        while self.owner.load(Ordering::Relaxed) == std::process::id()
+            && self.workers.load(Ordering::Relaxed) < n
+        {
             let me = self.clone();
             let r = std::thread::Builder::new()
                 .name("mp-compile".into())
@@ -320,6 +347,7 @@ impl Tier1 {
 
     fn work(&self) {
         block_all_signals();
+        self.worker_clocks.add_this_thread();
         let Some(mut w) = self.worker() else { return };
         loop {
             let Some((key, since)) = self.next_hot() else {
@@ -702,12 +730,15 @@ impl Tier1 {
             self.purge_jump_caches(&mut t);
             self.stop_all();
         }
-        if let Some(cpu) = own {
-            // The caller is in the dispatcher, not in code.
-            cpu.active
-                .store(self.epoch.load(Ordering::SeqCst), Ordering::SeqCst);
+        // The caller is in the dispatcher, not in code, but it may hold a block: so this is said of units alone, and only to this call.
+        let held = own.map(|cpu| {
+            let now = self.epoch.load(Ordering::SeqCst);
+            (cpu, cpu.active.swap(now, Ordering::SeqCst))
+        });
+        self.free_units(&t.collect_units(self.oldest_active()));
+        if let Some((cpu, before)) = held {
+            cpu.active.store(before, Ordering::SeqCst);
         }
-        self.free(&mut t);
         if t.segment_busy(segment) {
             return false;
         }

@@ -8,6 +8,7 @@
 //!   having done nothing that cannot be done again: the guest then delivers its signal and, if SA_RESTART asks for it, repeats the call.
 //! * Everything else goes to the host through [`crate::user::host::call`], never through libc wrappers that keep state of their own.
 
+pub mod cpu_time;
 pub mod exec;
 pub mod file;
 pub mod fs;

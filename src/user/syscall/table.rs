@@ -11,7 +11,7 @@
 
 use super::Format::*;
 use super::{Action, Row};
-use super::{exec, file, fs, ipc, mem, misc, net, poll, signal, task, time};
+use super::{cpu_time, exec, file, fs, ipc, mem, misc, net, poll, signal, task, time};
 
 macro_rules! rows {
     ($( $nr:literal $name:ident $act:ident ( $($arg:tt)* ) [ $($fmt:ident),* ]; )*) => {
@@ -128,7 +128,7 @@ rows! {
     114 clock_getres            pass(SYS_clock_getres)                       [Int, Ptr];
     115 clock_nanosleep         pass(SYS_clock_nanosleep)                    [Int, Hex, Timespec, Ptr];
     266 clock_adjtime           pass(SYS_clock_adjtime)                      [Int, Ptr];
-    153 times                   pass(SYS_times)                              [Ptr];
+    153 times                   full(cpu_time::times)                        [Ptr];
     169 gettimeofday            full(time::gettimeofday)                     [Ptr, Ptr];
     170 settimeofday            pass(SYS_settimeofday)                       [Ptr, Ptr];
     171 adjtimex                pass(SYS_adjtimex)                           [Ptr];
@@ -340,7 +340,7 @@ rows! {
     163 getrlimit               full(misc::getrlimit) [Int, Ptr];
     164 setrlimit               full(misc::setrlimit) [Int, Ptr];
     261 prlimit64               full(misc::prlimit64) [Pid, Int, Ptr, Ptr];
-    165 getrusage               pass(SYS_getrusage)                          [Int, Ptr];
+    165 getrusage               full(cpu_time::getrusage)                    [Int, Ptr];
     179 sysinfo                 pass(SYS_sysinfo)                            [Ptr];
     116 syslog                  pass(SYS_syslog)                             [Int, Ptr, Int];
     278 getrandom               pass(SYS_getrandom)                          [Ptr, Size, Hex];

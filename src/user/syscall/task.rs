@@ -143,6 +143,11 @@ impl CloneArgs {
         self.exit_signal
     }
 
+    /// Where the kernel puts the child's descriptor (CLONE_PIDFD).
+    pub fn pidfd(&self) -> u64 {
+        self.pidfd
+    }
+
     /// Writes the child's id where the parent asked for it.
     pub fn tell_parent(&self, child: i32) {
         if self.has(CLONE_PARENT_SETTID) {

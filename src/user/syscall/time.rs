@@ -1,14 +1,15 @@
 //! Clocks. The frequent ones are answered from the host's vDSO, without entering the host kernel.
 
-use super::{Errno, SysResult};
+use super::{Errno, SysResult, cpu_time};
 use crate::user::task::Thread;
 use crate::user::{host, uaccess};
 use metaphrase_runtime::vcpu::Vcpu;
 
 /// `clock_gettime`.
-pub fn clock_gettime(_: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
+pub fn clock_gettime(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
     let clock = a[0] as i32;
-    if !(0..=libc::CLOCK_BOOTTIME).contains(&clock) {
+    let own = cpu_time::is_own_clock(clock);
+    if !own && !(0..=libc::CLOCK_BOOTTIME).contains(&clock) {
         return host::call(libc::SYS_clock_gettime, a);
     }
     let mut ts = libc::timespec {
@@ -18,6 +19,9 @@ pub fn clock_gettime(_: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
     // SAFETY: `ts` is valid.
     if unsafe { libc::clock_gettime(clock, &mut ts) } != 0 {
         return Err(Errno::last());
+    }
+    if own {
+        ts = cpu_time::of_clock(t, ts);
     }
     uaccess::write(a[1], &ts)?;
     Ok(0)
