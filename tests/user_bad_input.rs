@@ -184,6 +184,13 @@ fn fatal_signals_reach_the_parent_after_one_line() {
             "fault address 0x1230",
         ),
         (
+            "unaligned",
+            "int main(){ ((void (*)(void))((char *)main + 2))(); }",
+            libc::SIGBUS,
+            "main",
+            "SIGBUS",
+        ),
+        (
             "undefined",
             "int main(){ __asm__(\".inst 0\"); }",
             libc::SIGILL,
@@ -222,6 +229,35 @@ fn fatal_signals_reach_the_parent_after_one_line() {
         return;
     };
     assert_eq!(run(&[&p]).status.signal(), Some(libc::SIGABRT));
+    let _ = std::fs::remove_dir_all(d);
+}
+
+#[test]
+fn a_program_that_takes_all_memory_is_told_so_and_goes_on() {
+    let d = scratch("memory");
+    let source = "#include <stdio.h>\n#include <stdlib.h>\n#include <errno.h>\n#include <unistd.h>\n#include <sys/resource.h>\n#include <sys/wait.h>\n\
+        int main(int c, char **v){ struct rlimit l; getrlimit(RLIMIT_AS, &l); printf(\"limit %ld\\n\", (long)l.rlim_cur >> 10);\
+        int n = 0; for (void **p, **q = 0; (p = malloc(100 << (n > 400 ? 0 : 20))); q = p) *p = q, n++; printf(\"enough %d error %d\\n\", n > 10, errno);\
+        fflush(stdout); for (int i = 0; i < 2000; i++) atan_like(i); return 7; }\
+        int atan_like(int i){ char b[99]; return snprintf(b, sizeof b, \"%d %g %s\", i, i / 7., \"x\"); }";
+    let Some(p) = guest(&d, "taker", source) else {
+        return;
+    };
+    let line = format!(
+        "ulimit -v 1500000; exec '{}' run '{p}'",
+        env!("CARGO_BIN_EXE_metaphrase")
+    );
+    let o = Command::new("/bin/sh")
+        .args(["-c", &line])
+        .output()
+        .expect("a shell");
+    let text = String::from_utf8_lossy(&o.stderr).into_owned();
+    assert_eq!(o.status.code(), Some(7), "{text}");
+    assert_eq!(
+        String::from_utf8_lossy(&o.stdout),
+        "limit 1500000\nenough 1 error 12\n"
+    );
+    assert!(text.is_empty(), "{text}");
     let _ = std::fs::remove_dir_all(d);
 }
 

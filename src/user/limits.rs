@@ -1,6 +1,8 @@
 //! Resource limits that must not hit metaphrase itself: what a guest may map (`RLIMIT_AS`, `RLIMIT_DATA`) and the size of its stack.
 //! All others are the host's own.
 //!
+//! Limits on memory that this process was started with are lifted from the host, as far as it may, and held here.
+//!
 //! Must not know: who enforces them (the address space does). Invariants: the guest reads back what it set; the host process keeps enough of everything to
 //! translate. `RLIMIT_STACK` is passed on to the host no lower than [`HOST_STACK`], so that a child started by `execve` inherits it;
 //! the other two end with the process unless its successor is told ([`to_text`], [`adopt`]).
@@ -8,6 +10,7 @@
 use super::host;
 use super::syscall::{Errno, SysResult};
 use metaphrase_runtime::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// `struct rlimit64`.
 #[repr(C)]
@@ -91,6 +94,78 @@ fn may_raise() -> bool {
 /// The most a guest may map in all, bytes (`RLIMIT_AS`); `u64::MAX` unless the guest has set it.
 pub fn address_space() -> u64 {
     KEPT.lock()[0].map_or(u64::MAX, |l| l.cur)
+}
+
+/// Limits that count memory: metaphrase's own is no business of the guest's.
+const OF_MEMORY: [u32; 2] = [libc::RLIMIT_AS, libc::RLIMIT_DATA];
+/// The host's limit on the address space is one that this process cannot lift.
+static BOUND: AtomicBool = AtomicBool::new(false);
+/// What is left for metaphrase itself then: bytes, but no more than this part of all.
+const RESERVE: u64 = 32 << 20;
+const RESERVE_SHARE: u64 = 8;
+
+fn set_host(resource: u32, l: Limit) -> SysResult {
+    host::call(
+        libc::SYS_prlimit64,
+        [0, resource.into(), &raw const l as u64, 0, 0, 0],
+    )
+}
+
+/// Keeps the limits on memory that this process was started with, and lifts the host's as far as it may. Call before anything is mapped
+/// for the guest.
+pub fn take_over() {
+    for resource in OF_MEMORY {
+        let (Some(slot), Ok(given)) = (slot(resource), get(resource)) else {
+            continue;
+        };
+        let none = Limit {
+            cur: u64::MAX,
+            max: u64::MAX,
+        };
+        if given == none {
+            continue;
+        }
+        KEPT.lock()[slot] = Some(given);
+        let most = Limit {
+            cur: given.max,
+            max: given.max,
+        };
+        if set_host(resource, none).is_err() {
+            let _ = set_host(resource, most);
+            let bound = resource == libc::RLIMIT_AS && given.max != u64::MAX;
+            BOUND.fetch_or(bound, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Gives the host the limits on memory that the guest sees: for a host program that takes this process's place.
+pub fn give_back() {
+    for resource in OF_MEMORY {
+        if let Some(kept) = slot(resource).and_then(|s| KEPT.lock()[s]) {
+            let _ = set_host(resource, kept);
+        }
+    }
+}
+
+/// Whether the guest may map `more` bytes without taking from metaphrase what it needs to go on.
+pub fn leaves_room(more: u64) -> bool {
+    if !BOUND.load(Ordering::Relaxed) {
+        return true;
+    }
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = pages.split(' ').next().and_then(|n| n.parse::<u64>().ok());
+    let mut now = Limit { cur: 0, max: 0 };
+    let asked = host::call(
+        libc::SYS_prlimit64,
+        [0, libc::RLIMIT_AS.into(), 0, &raw mut now as u64, 0, 0],
+    );
+    match (asked, pages) {
+        (Ok(_), Some(pages)) => {
+            let reserve = RESERVE.min(now.cur / RESERVE_SHARE);
+            (pages * 4096).saturating_add(more).saturating_add(reserve) <= now.cur
+        }
+        _ => true,
+    }
 }
 
 /// What a successor started by `execve` must be told; `None` if nothing was set.

@@ -202,6 +202,9 @@ impl Inner {
 
     /// `ENOMEM` if `more` bytes beside what is mapped outside of `replaced` exceed RLIMIT_AS.
     fn check_limit(&self, more: u64, replaced: &Range<u64>) -> Result<(), Errno> {
+        if !limits::leaves_room(more) {
+            return Err(Errno::ENOMEM);
+        }
         let limit = limits::address_space();
         if limit == u64::MAX {
             return Ok(());

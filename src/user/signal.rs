@@ -568,6 +568,7 @@ const TRAP_BRKPT: i32 = 1;
 const ESR_IL: u64 = 1 << 25;
 const ESR_DATA_ABORT: u64 = 0x24 << 26 | ESR_IL;
 const ESR_FETCH_ABORT: u64 = 0x20 << 26 | ESR_IL;
+const ESR_PC_ALIGNMENT: u64 = 0x22 << 26 | ESR_IL;
 const ESR_WNR: u64 = 1 << 6;
 const FSC_TRANSLATION_L3: u64 = 7;
 const FSC_PERMISSION_L3: u64 = 15;
@@ -576,6 +577,10 @@ const FSC_ALIGNMENT: u64 = 0x21;
 /// (signal, si_code, si_addr, ESR) of an exception (arch/arm64/mm/fault.c, kernel/traps.c).
 fn signal_of(pc: u64, e: Exception) -> (i32, i32, u64, u64) {
     match e {
+        Exception::Fault {
+            access: Access::Fetch,
+            ..
+        } if !pc.is_multiple_of(4) => (libc::SIGBUS, BUS_ADRALN, pc, ESR_PC_ALIGNMENT),
         Exception::Fault {
             addr,
             access,
@@ -613,9 +618,25 @@ fn signal_of(pc: u64, e: Exception) -> (i32, i32, u64, u64) {
     }
 }
 
+/// Where a branch to a tagged address goes (AArch64.BranchAddr, with TCR_EL1.TBI0 set and TBID0 clear as Linux has them); `None` if there is
+/// no tag. Done here, because programs hardly ever do it and branches are frequent.
+fn branch_target(pc: u64) -> Option<u64> {
+    let bare = (pc << 8) as i64 >> 8;
+    (bare as u64 != pc).then_some(bare as u64)
+}
+
 /// Delivers a synchronous exception: at once, or the process ends if the signal is blocked or ignored (force_sig_fault).
 pub fn fault(t: &mut Thread, cpu: &mut Vcpu, e: Exception) {
     let pc = cpu.regs().pc;
+    if let Exception::Fault {
+        access: Access::Fetch,
+        ..
+    } = e
+        && let Some(target) = branch_target(pc)
+    {
+        cpu.regs_mut().pc = target;
+        return;
+    }
     if let Exception::Unimplemented(word) = e {
         super::symbol::not_implemented(word, pc);
     }

@@ -6,6 +6,7 @@
 
 use super::account::Account;
 use super::elf::{Image, LoadError, Placement, Program};
+use super::limits;
 use super::memory::{Layout, MemoryMap, page_up};
 use super::options::Options;
 use super::path::Paths;
@@ -106,6 +107,7 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
         options,
         mut paths,
     } = start;
+    limits::take_over();
     enter_root(&paths).map_err(host("the root folder"))?;
     let mut actions = Actions::inherited();
     let guest_mask = signal::set_raw_mask(u64::MAX);

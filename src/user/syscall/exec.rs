@@ -9,7 +9,7 @@ use crate::user::path::Follow;
 use crate::user::program::{self, Resolved};
 use crate::user::start::CHILD_MARK;
 use crate::user::task::Thread;
-use crate::user::{OWN_FD_BASE, host, signal, start, uaccess};
+use crate::user::{OWN_FD_BASE, host, limits, signal, start, uaccess};
 use metaphrase_runtime::vcpu::Vcpu;
 use std::ffi::CString;
 use std::fs::File;
@@ -217,7 +217,8 @@ fn run_host(t: &Thread, p: &Resolved, env: &[CString]) -> SysResult {
         .path;
     let argv = c_strings(&p.argv)?;
     let (av, ev) = (pointers(&argv), pointers(env));
-    Err(call_exec(
+    limits::give_back();
+    let e = call_exec(
         t,
         libc::SYS_execve,
         [
@@ -228,7 +229,9 @@ fn run_host(t: &Thread, p: &Resolved, env: &[CString]) -> SysResult {
             0,
             0,
         ],
-    ))
+    );
+    limits::take_over();
+    Err(e)
 }
 
 /// Starts a copy of metaphrase: see `start` for the convention.
