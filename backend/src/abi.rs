@@ -121,6 +121,10 @@ pub const FAULT_ALIGNMENT: u64 = 4;
 /// flushing, NaNs propagate) the host's instructions are used; otherwise every op with the `FPENV` effect goes to [`Builtin::Eval`].
 pub const MODE_FP: u64 = 0xffff_ffff;
 
+/// The bits among these that choose a rounding, which MXCSR does as well: with nothing but these set, the host's arithmetic is still
+/// the guest's.
+pub const MODE_ROUNDING: u64 = 0x00c0_0000;
+
 /// Functions behind the helper table that are not `Op::Call` helpers, but how the back end reaches the meaning of ops it does not
 /// lower inline. Their place in the table follows the `HelperId`s.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -421,6 +421,7 @@ impl Engine {
         let mode = (cpu.frame.guest.fpcr & FPCR_MODE) as u64;
         if mode != cpu.mode() {
             cpu.select(mode);
+            cpu.frame.set_rounding();
         }
         let blocks = self.tier1.block_epoch.load(Ordering::SeqCst);
         if cpu.caches.seen() != blocks {

@@ -72,6 +72,12 @@ impl Frame {
         }
     }
 
+    /// Lets MXCSR in translated code round as FPCR says. (Arm: nearest, up, down, to zero; x86: nearest, down, up, to zero.)
+    pub fn set_rounding(&mut self) {
+        let mode = self.guest.fpcr >> 22 & 3;
+        self.header.guest_mxcsr = MXCSR_DEFAULT | (mode >> 1 | mode << 1 & 2) << 13;
+    }
+
     /// Back to the guest's MXCSR when a helper returns to translated code.
     pub fn restore_guest_mxcsr(&mut self) {
         if self.in_code {

@@ -88,10 +88,12 @@ impl Baseline {
                 self.r.asm.rr(scalar(from, 0x5a), false, x, a);
                 self.r.set_d(e.d, x);
             }
-            Op::FRint => return self.round(e, wide),
-            Op::IntToF => return self.int_to_fp(e, wide),
+            Op::FRint => return self.round(i, e, wide),
+            Op::IntToF => return self.int_to_fp(i, e, wide),
             Op::FToInt => return self.fp_to_int(i, e),
             Op::FlagsFcmp => self.compare(e),
+            Op::FMax | Op::FMaxNm => self.extremum_d(i, e, wide, 0x5f),
+            Op::FMin | Op::FMinNm => self.extremum_d(i, e, wide, 0x5d),
             _ => return false,
         }
         true
@@ -177,64 +179,246 @@ impl Baseline {
         self.r.set_d(e.d, x);
     }
 
-    /// ROUNDSD, ROUNDSS. Bit 3 of its immediate suppresses Inexact.
-    fn round(&mut self, e: &EvalDesc, wide: bool) -> bool {
+    /// The runtime does the op again if the host's condition holds; then execution goes on at the place to be given to [`Self::resume`].
+    fn again(&mut self, i: u32, c: u8, result: Home) {
+        let jump = self.r.asm.jcc(c);
+        self.later(Cold::Redo {
+            jump,
+            op: i,
+            result,
+            resume: 0,
+        });
+    }
+
+    /// Here go on those of the last `n` cold paths.
+    pub(super) fn resume(&mut self, n: usize) {
+        let at = self.r.asm.pos() as u32;
+        for (_, c) in self.cold.iter_mut().rev().take(n) {
+            if let Cold::Redo { resume, .. } = c {
+                *resume = at;
+            }
+        }
+    }
+
+    /// The host's minimum and maximum give the second operand for zeros of both signs, and know nothing of quiet NaNs: these are
+    /// found first.
+    fn extremum_d(&mut self, i: u32, e: &EvalDesc, wide: bool, op: u8) {
+        let (a, b) = (self.r.get_d(e.args[0]), self.r.get_d(e.args[1]));
+        let x = self.copy_scalar(e.args[0], wide);
+        let y = self.copy_scalar(e.args[1], wide);
+        self.flush_operands(e);
+        self.r
+            .asm
+            .rr(Enc(if wide { 0x66 } else { 0 }, 1, 0x2e), false, a, b);
+        self.again(i, cc::P, Home::D(x, e.d));
+        self.r.asm.rr(scalar(wide, op), false, x, b);
+        self.r.asm.rr(scalar(wide, op), false, y, a);
+        // Both orders: zeros of both signs join, all else is the same.
+        let join = if op == 0x5f { 0x54 } else { 0x56 };
+        self.r.asm.rr(Enc(0, 1, join), false, x, y);
+        self.resume(1);
+        self.r.set_d(e.d, x);
+    }
+
+    /// ROUNDSD, ROUNDSS. Bit 3 of its immediate suppresses Inexact, bit 2 asks MXCSR.
+    fn round(&mut self, i: u32, e: &EvalDesc, wide: bool) -> bool {
         let mode = match Round::from_bits(e.inst.aux) {
-            Round::TieEven | Round::Current => 0,
+            Round::TieEven => 0,
+            Round::Current => 4,
             Round::NegInf => 1,
             Round::PosInf => 2,
             Round::Zero => 3,
+            Round::TieAway if e.inst.aux & Round::EXACT == 0 => {
+                let a = self.r.get_d(e.args[0]);
+                self.flush_operands(e);
+                let x = self.zeroed();
+                self.big(i, a, wide, Home::D(x, e.d));
+                self.tie_away(x, a, wide);
+                self.resume(1);
+                self.r.set_d(e.d, x);
+                return true;
+            }
             Round::TieAway | Round::Odd => return false,
         };
         let quiet = if e.inst.aux & Round::EXACT != 0 { 0 } else { 8 };
         let a = self.r.get_d(e.args[0]);
         let x = self.zeroed();
-        self.r.asm.rr(Enc(0x66, 3, 0x0a | wide as u8), false, x, a);
-        self.r.asm.put(mode | quiet, 1);
+        self.round_to(x, a, wide, mode | quiet);
         self.r.set_d(e.d, x);
         true
     }
 
-    fn int_to_fp(&mut self, e: &EvalDesc, wide: bool) -> bool {
+    fn round_to(&mut self, x: Xmm, a: Xmm, wide: bool, mode: u64) {
+        self.r.asm.rr(Enc(0x66, 3, 0x0a | wide as u8), false, x, a);
+        self.r.asm.put(mode, 1);
+    }
+
+    /// Leaves numbers so big that they are integers, infinities and NaNs to the runtime.
+    fn big(&mut self, i: u32, a: Xmm, wide: bool, result: Home) {
+        let (t, k) = (self.r.alloc(), self.r.alloc());
+        if wide {
+            self.r.asm.movq_rx(t, a);
+            self.r.asm.mov_imm(k, 0x4330_0000_0000_0000 << 1);
+        } else {
+            self.r.asm.rr(Enc(0x66, 1, 0x7e), false, a, t);
+            self.r.asm.mov_imm(k, 0x4b00_0000 << 1);
+        }
+        // Without the sign.
+        self.r.asm.alu(alu::ADD, wide, t, t);
+        self.r.asm.alu(alu::CMP, wide, t, k);
+        self.again(i, cc::AE, result);
+    }
+
+    /// `x` (zero) = `a` rounded to the nearest integer, ties away from zero; `a` is not [`Self::big`]. Raises nothing: the parts
+    /// and their sum are exact.
+    fn tie_away(&mut self, x: Xmm, a: Xmm, wide: bool) {
+        let l = if wide { 3 } else { 2 };
+        let (half, one) = match wide {
+            true => (0.5f64.to_bits(), 1f64.to_bits()),
+            false => (0.5f32.to_bits() as u64, 1f32.to_bits() as u64),
+        };
+        self.round_to(x, a, wide, 3 | 8);
+        let rest = self.r.alloc_x();
+        self.r.asm.movaps(rest, a);
+        self.r.asm.rr(scalar(wide, 0x5c), false, rest, x);
+        // half <= |rest| ? one : 0, with the sign of a.
+        let sign = self.splat(l, 1 << ((8 << l) - 1));
+        let t = self.r.alloc_x();
+        self.r.asm.movaps(t, sign);
+        self.r.asm.rr(Enc(0, 1, 0x55), false, t, rest); // andnps
+        let mask = self.splat(l, half);
+        self.r.asm.rr(scalar(wide, 0xc2), false, mask, t); // cmp, not more
+        self.r.asm.put(2, 1);
+        let one = self.splat(l, one);
+        self.r.asm.rr(Enc(0, 1, 0x54), false, mask, one);
+        self.r.asm.rr(Enc(0, 1, 0x54), false, sign, a);
+        self.r.asm.rr(Enc(0, 1, 0x56), false, mask, sign);
+        self.r.asm.rr(scalar(wide, 0x58), false, x, mask);
+    }
+
+    fn int_to_fp(&mut self, i: u32, e: &EvalDesc, wide: bool) -> bool {
         let (signed, long) = (e.inst.aux & Round::SIGNED != 0, e.tys[0] == Type::I64);
-        let nearest = matches!(
-            Round::from_bits(e.inst.aux),
-            Round::TieEven | Round::Current
-        );
-        if e.inst.imm != 0 || !nearest || long && !signed {
+        let current = match Round::from_bits(e.inst.aux) {
+            Round::Current => true,
+            Round::TieEven => self.nearest,
+            _ => false,
+        };
+        if e.inst.imm > 64 || !current {
             return false;
         }
         let mut a = self.r.get(e.args[0]);
-        if !signed {
+        let x = self.zeroed();
+        let unsure = long && !signed;
+        if unsure {
+            self.flush_operands(e);
+            self.r.asm.test(true, a, a);
+            self.again(i, cc::S, Home::D(x, e.d));
+        } else if !signed {
             let t = self.r.alloc();
             self.r.asm.mov32(t, a);
             a = t;
         }
-        let x = self.zeroed();
         self.r.asm.rr(scalar(wide, 0x2a), long || !signed, x, a);
+        if e.inst.imm != 0 {
+            // A power of two: exact.
+            let scale = match wide {
+                true => self.constant(((1023 - e.inst.imm) << 52) as u128),
+                false => self.constant(((127 - e.inst.imm) << 23) as u128),
+            };
+            self.r.asm.rr(scalar(wide, 0x59), false, x, scale);
+        }
+        if unsure {
+            self.resume(1);
+        }
         self.r.set_d(e.d, x);
         true
     }
 
-    /// Towards zero and signed: CVTTSD2SI gives the least integer for whatever does not fit.
+    /// By CVTTSD2SI, which gives the least integer for whatever does not fit. Roundings other than towards zero come before it
+    /// and raise nothing; a second conversion raises Inexact, once it is known that the result fits.
     fn fp_to_int(&mut self, i: u32, e: &EvalDesc) -> bool {
-        let zero = Round::from_bits(e.inst.aux) == Round::Zero;
-        if e.inst.imm != 0 || !zero || e.inst.aux & Round::SIGNED == 0 {
+        let signed = e.inst.aux & Round::SIGNED != 0;
+        let (from, long) = (e.tys[0] == Type::F64, e.inst.ty == Type::I64);
+        let mode = match Round::from_bits(e.inst.aux) {
+            Round::Zero if signed => None,
+            Round::Zero => Some(11),
+            Round::TieEven => Some(8),
+            Round::NegInf => Some(9),
+            Round::PosInf => Some(10),
+            Round::TieAway => Some(3),
+            Round::Current | Round::Odd => return false,
+        };
+        if e.inst.imm != 0 {
             return false;
         }
-        let (from, long) = (e.tys[0] == Type::F64, e.inst.ty == Type::I64);
         let a = self.r.get_d(e.args[0]);
         let d = self.r.alloc();
         self.flush_operands(e);
-        self.r.asm.rr(scalar(from, 0x2c), long, d, a);
-        self.r.asm.alu_imm(alu::CMP, long, d, 1);
-        let jump = self.r.asm.jcc(cc::O);
-        self.later(Cold::Redo {
-            jump,
-            op: i,
-            result: Home::Gpr(d, e.d),
-            resume: self.r.asm.pos() as u32,
-        });
+        let home = Home::Gpr(d, e.d);
+        let mut colds = 1;
+        let mut rounded = a;
+        if let Some(mode) = mode {
+            rounded = self.zeroed();
+            if mode == 3 {
+                self.big(i, a, from, home);
+                colds += 1;
+                self.tie_away(rounded, a, from);
+            } else {
+                self.round_to(rounded, a, from, mode);
+            }
+        }
+        if long && !signed {
+            // From 2 to the 63rd on the conversion would raise Invalid.
+            let bits = match from {
+                true => 0x43e0_0000_0000_0000,
+                false => 0x5f00_0000,
+            };
+            let limit = self.constant(bits);
+            self.r.asm.rr(
+                Enc(if from { 0x66 } else { 0 }, 1, 0x2f),
+                false,
+                rounded,
+                limit,
+            );
+            self.again(i, cc::AE, home);
+            colds += 1;
+        }
+        let exact_width = signed && mode.is_none();
+        self.r
+            .asm
+            .rr(scalar(from, 0x2c), long || !exact_width, d, rounded);
+        match (signed, long) {
+            (true, true) => {
+                self.r.asm.alu_imm(alu::CMP, true, d, 1);
+                self.again(i, cc::O, home);
+            }
+            (true, false) if exact_width => {
+                self.r.asm.alu_imm(alu::CMP, false, d, 1);
+                self.again(i, cc::O, home);
+            }
+            (true, false) => {
+                let t = self.r.alloc();
+                self.r.asm.rr(Enc(0, 0, 0x63), true, t, d); // movsxd
+                self.r.asm.alu(alu::CMP, true, t, d);
+                self.again(i, cc::NE, home);
+                self.r.asm.mov32(d, d);
+            }
+            (false, true) => {
+                self.r.asm.test(true, d, d);
+                self.again(i, cc::S, home);
+            }
+            (false, false) => {
+                let t = self.r.alloc();
+                self.r.asm.mov32(t, d);
+                self.r.asm.alu(alu::CMP, true, t, d);
+                self.again(i, cc::NE, home);
+            }
+        }
+        if mode.is_some() {
+            let t = self.r.alloc();
+            self.r.asm.rr(scalar(from, 0x2c), true, t, a);
+        }
+        self.resume(colds);
         self.r.set(e.d, d);
         true
     }

@@ -28,12 +28,15 @@ mod simd_wide;
 pub mod trace;
 mod vector;
 
-use crate::abi::{Builtin, ChainSlot, EXIT_FAULT, FrameHeader, HEADER_SIZE, MODE_FP, STATE_BIAS};
+use crate::abi::{
+    Builtin, ChainSlot, EXIT_FAULT, FrameHeader, HEADER_SIZE, MODE_FP, MODE_ROUNDING, STATE_BIAS,
+};
 use crate::bytecode::{BOp, Bytecode, Op0, Pair};
 use crate::emit::{CompiledUnit, FaultSite, Reloc};
 use crate::pcmap::PcMap;
 use asm::{Enc, Gpr, RAX, RCX, RDI, RDX, RSI, cc};
 use regs::Regs;
+pub use simd_crypto::stays;
 use std::mem::offset_of;
 use trace::Part;
 
@@ -120,6 +123,8 @@ pub struct Baseline {
     /// Guest instruction of the op being compiled.
     guest_pc: u64,
     fp_inline: bool,
+    /// Whether the block rounds to nearest.
+    nearest: bool,
     known: [Known; 2],
     next_known: usize,
     faults: Vec<FaultSite>,
@@ -171,6 +176,7 @@ impl Baseline {
             head: None,
             guest_pc: 0,
             fp_inline: true,
+            nearest: true,
             known: [Known::default(); 2],
             next_known: 0,
             faults: Vec::new(),
@@ -241,7 +247,8 @@ impl Baseline {
         self.r.asm.reserve(asm::ROOM);
         self.parts.clear();
         self.head = head;
-        self.fp_inline = mode & MODE_FP == 0;
+        self.fp_inline = mode & MODE_FP & !MODE_ROUNDING == 0;
+        self.nearest = mode & MODE_ROUNDING == 0;
         self.known = [Known::default(); 2];
         self.faults.clear();
         self.relocs.clear();

@@ -277,7 +277,8 @@ impl Baseline {
             Zip1 | Zip2 => self.zip(e, k == Zip2, s),
             Uzp1 | Uzp2 | Trn1 | Trn2 => self.unzip(e, k, s),
             AddP | SMaxP | SMinP | UMaxP | UMinP => self.pairwise(e, k, s),
-            SShl | UShl => self.shift_by_lanes(e, k == SShl, s),
+            SShl | UShl => self.shift_by_lanes(e, k == SShl, false, s),
+            SRShl | URShl => self.shift_by_lanes(e, k == SRShl, true, s),
             PMulL if s == Shape::D1 => self.polynomial(e),
             AesE | AesD | Sha1Su1 | Sha256Su0 => self.crypto_bin(e, k),
             _ => self.long_bin(e, k, s) || self.lane_arith(e, k, s),
@@ -352,10 +353,13 @@ impl Baseline {
         use VUnKind::*;
         let s = e.inst.shape();
         let l = s.lane_log2();
+        let k = VUnKind::from_aux(e.inst.aux);
+        if matches!(k, VUnKind::AesMc | VUnKind::AesIMc | VUnKind::Sha1H) {
+            return self.crypto_un(e, k);
+        }
         if s.bits() < 64 || s == Shape::Q1 {
             return false;
         }
-        let k = VUnKind::from_aux(e.inst.aux);
         match k {
             Not => {
                 let a = self.r.get_v(e.args[0]);
@@ -391,7 +395,6 @@ impl Baseline {
                 self.cut(x, l, 0);
                 self.result(e, s, x)
             }
-            AesMc | AesIMc | Sha1H => self.crypto_un(e, k),
             _ => self.lane_unary(e, k, s),
         }
     }

@@ -5,9 +5,10 @@
 use super::Baseline;
 use super::asm::{Enc, Xmm};
 use super::simd::{PXOR, s2, s38};
-use crate::bytecode::EvalDesc;
+use crate::bytecode::{Bytecode, EvalDesc};
 use metaphrase_ir::ops::{VBinKind, VTernKind, VUnKind};
 use metaphrase_ir::ops_vector::HI;
+use metaphrase_ir::{Inst, Op, Shape};
 
 const AESIMC: Enc = s38(0xdb);
 const AESENC: Enc = s38(0xdc);
@@ -16,6 +17,32 @@ const AESDECLAST: Enc = s38(0xdf);
 /// Without a prefix, map 0F 38.
 const SHA256RNDS2: Enc = Enc(0, 2, 0xcb);
 const SHA256MSG1: Enc = Enc(0, 2, 0xcc);
+
+/// Whether a block is better left to the baseline: Cranelift has no op for what it contains, the host has an instruction.
+pub fn stays(code: &Bytecode) -> bool {
+    code.evals().iter().any(|e| native(&e.inst))
+}
+
+/// Whether an op has a template here on this host, and no way but a call in regions.
+fn native(i: &Inst) -> bool {
+    let aes = || std::is_x86_feature_detected!("aes");
+    let sha = || std::is_x86_feature_detected!("sha");
+    match i.op {
+        Op::VUn => matches!(VUnKind::from_aux(i.aux), VUnKind::AesMc | VUnKind::AesIMc) && aes(),
+        Op::VBin => match VBinKind::from_aux(i.aux) {
+            VBinKind::AesE | VBinKind::AesD => aes(),
+            VBinKind::Sha256Su0 => sha(),
+            VBinKind::PMulL => i.shape() == Shape::D1 && std::is_x86_feature_detected!("pclmulqdq"),
+            _ => false,
+        },
+        Op::VTern => {
+            use VTernKind::*;
+            let k = VTernKind::from_aux(i.aux);
+            matches!(k, Sha256H | Sha256H2 | Sha256Su1 | Sha1C | Sha1P | Sha1M) && sha()
+        }
+        _ => false,
+    }
+}
 
 impl Baseline {
     /// AESMC, AESIMC, SHA1H.
@@ -49,6 +76,10 @@ impl Baseline {
 
     /// AESE, AESD, and message schedules.
     pub(super) fn crypto_bin(&mut self, e: &EvalDesc, k: VBinKind) -> bool {
+        if k == VBinKind::Sha1Su1 {
+            self.sha1_su1(e);
+            return true;
+        }
         let ready = match k {
             VBinKind::AesE | VBinKind::AesD => self.host.aes,
             VBinKind::Sha256Su0 => self.host.sha,
@@ -106,6 +137,23 @@ impl Baseline {
                 self.r.set_v(e.d, x);
                 true
             }
+            Sha1Su0 => {
+                let (d, n, m) = (
+                    self.r.get_v(e.args[0]),
+                    self.r.get_v(e.args[1]),
+                    self.r.get_v(e.args[2]),
+                );
+                let x = self.copy_v(n);
+                self.v2(Enc(0x66, 3, 0x0f), x, d); // palignr: upper half of d, lower of n
+                self.r.asm.put(8, 1);
+                self.v2(PXOR, x, d);
+                self.v2(PXOR, x, m);
+                self.r.set_v(e.d, x);
+                true
+            }
+            Sha1C if self.host.sha => self.sha1_rounds(e, 0, 0x5a82_7999),
+            Sha1P if self.host.sha => self.sha1_rounds(e, 1, 0x6ed9_eba1),
+            Sha1M if self.host.sha => self.sha1_rounds(e, 2, 0x8f1b_bcdc),
             Sha256H | Sha256H2 if self.host.sha => {
                 self.sha256_rounds(e, k == Sha256H2);
                 true
@@ -116,6 +164,52 @@ impl Baseline {
             }
             _ => false,
         }
+    }
+
+    /// SHA1SU1: words of d ^ n moved down by one, turned left by one; the last also by the new first.
+    fn sha1_su1(&mut self, e: &EvalDesc) {
+        let (d, n) = (self.r.get_v(e.args[0]), self.r.get_v(e.args[1]));
+        let x = self.copy_v(n);
+        self.v2(s2(0x73), 3, x); // psrldq
+        self.r.asm.put(4, 1);
+        self.v2(PXOR, x, d);
+        let first = self.copy_v(x);
+        self.v2(s2(0x73), 7, first); // pslldq
+        self.r.asm.put(12, 1);
+        for (v, n) in [(x, 1), (first, 2)] {
+            let t = self.copy_v(v);
+            self.shift_group(2, 6, v, n);
+            self.shift_group(2, 2, t, 32 - n);
+            self.v2(super::simd::POR, v, t);
+        }
+        self.v2(PXOR, x, first);
+        self.r.set_v(e.d, x);
+    }
+
+    /// Four rounds of SHA-1. The host numbers words from the top, adds the round constant itself, and takes e added to the first word.
+    fn sha1_rounds(&mut self, e: &EvalDesc, function: u64, constant: u64) -> bool {
+        let (a, n, w) = (
+            self.r.get_v(e.args[0]),
+            self.r.get_v(e.args[1]),
+            self.r.get_v(e.args[2]),
+        );
+        let (x, y) = (self.r.alloc_x(), self.r.alloc_x());
+        for (to, from) in [(x, a), (y, w)] {
+            self.v2(s2(0x70), to, from); // pshufd: backwards
+            self.r.asm.put(0x1b, 1);
+        }
+        let first = self.copy_v(n);
+        self.v2(s2(0x73), 7, first); // pslldq
+        self.r.asm.put(12, 1);
+        let k = self.splat(2, constant);
+        self.v2(s2(0xfa), y, k); // psubd
+        self.v2(s2(0xfe), y, first); // paddd
+        self.v2(Enc(0, 3, 0xcc), x, y); // sha1rnds4
+        self.r.asm.put(function, 1);
+        self.v2(s2(0x70), x, x);
+        self.r.asm.put(0x1b, 1);
+        self.r.set_v(e.d, x);
+        true
     }
 
     /// Four rounds. Arm: words (a b c d) and (e f g h) from bit 0; x86: (f e b a) and (h g d c) from bit 0.

@@ -258,6 +258,10 @@ impl Baseline {
 
     /// `x` is the result unless a lane is a NaN.
     fn checked_v(&mut self, i: u32, e: &EvalDesc, s: Shape, x: Xmm) {
+        if !self.nearest {
+            // Rounding down, zero less zero is negative.
+            self.cut_to(x, s);
+        }
         let t = self.copy_v(x);
         self.v2(packed(s.lane_log2() == 3, COMPARE), t, t);
         self.r.asm.put(UNORDERED, 1);
@@ -360,12 +364,7 @@ impl Baseline {
                         resume: 0,
                     });
                 }
-                let at = self.r.asm.pos() as u32;
-                for (_, c) in self.cold.iter_mut().rev().take(2) {
-                    if let Cold::Redo { resume, .. } = c {
-                        *resume = at;
-                    }
-                }
+                self.resume(2);
                 self.r.set_v(e.d, x);
             }
             _ => return false,

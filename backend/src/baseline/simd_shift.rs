@@ -179,38 +179,95 @@ impl Baseline {
         self.saturating_narrow(e, narrow, l, x)
     }
 
-    /// SSHL, USHL: by the signed low byte of each lane of another vector. Counts beyond the width give zero or the sign.
-    pub(super) fn shift_by_lanes(&mut self, e: &EvalDesc, signed: bool, s: Shape) -> bool {
+    /// SSHL, USHL, SRSHL, URSHL: by the signed low byte of each lane of another vector. Counts beyond the width give zero or the sign.
+    pub(super) fn shift_by_lanes(
+        &mut self,
+        e: &EvalDesc,
+        signed: bool,
+        round: bool,
+        s: Shape,
+    ) -> bool {
         let l = s.lane_log2();
-        if !self.host.avx2 || !(l == 2 || l == 3 && !signed) {
+        if !self.host.avx2 || !matches!((l, signed, round), (1 | 2, ..) | (3, false, false)) {
             return false;
         }
         let (a, b) = (self.r.get_v(e.args[0]), self.r.get_v(e.args[1]));
-        let wide = l == 3;
-        // The counts: sign-extended bytes. A count with any higher bit set moves everything out.
         let c = self.copy_v(b);
-        self.shift_group(2, LEFT, c, 24);
-        self.shift_group(2, ARITH, c, 24);
-        if wide {
-            // Their signs into the upper halves.
-            let sign = self.copy_v(c);
-            self.shift_group(2, ARITH, sign, 31);
-            self.v2(s2(0x70), sign, sign); // pshufd: the low halves' words, twice
-            self.r.asm.put(0xa0, 1);
-            self.v2(Enc(0x66, 3, 0x0e), c, sign); // pblendw
-            self.r.asm.put(0xcc, 1);
-        }
-        let minus = self.zeros();
-        self.v2(s2(if wide { 0xfb } else { 0xfa }), minus, c); // psubq, psubd
-        let (x, y) = (self.r.alloc_x(), self.r.alloc_x());
-        self.r.asm.vex(Enc(0x66, 2, 0x47), wide, x, a, c); // vpsllv
-        let right = if signed { 0x46 } else { 0x45 };
-        self.r.asm.vex(Enc(0x66, 2, right), wide, y, a, minus); // vpsrav, vpsrlv
-        if signed {
-            self.shift_group(2, ARITH, c, 31);
-            self.v2(PAND, y, c);
-        }
-        self.v2(POR, x, y);
+        let x = match l {
+            1 => {
+                self.shift_group(1, LEFT, c, 8);
+                self.shift_group(1, ARITH, c, 8);
+                let mut halves = [0; 2];
+                for (n, hi) in [false, true].into_iter().enumerate() {
+                    if hi && s.bits() == 64 {
+                        halves[1] = halves[0];
+                        break;
+                    }
+                    let (v, by) = (self.r.alloc_x(), self.r.alloc_x());
+                    self.widen_to(v, a, 1, signed, hi);
+                    self.widen_to(by, c, 1, true, hi);
+                    let x = self.shift_words(v, by, signed, round);
+                    // What PACKSSDW leaves alone: sign-extended low halves.
+                    self.shift_group(2, LEFT, x, 16);
+                    self.shift_group(2, ARITH, x, 16);
+                    halves[n] = x;
+                    self.r.xbusy &= !(1 << v | 1 << by);
+                }
+                self.v2(s2(0x6b), halves[0], halves[1]); // packssdw
+                halves[0]
+            }
+            2 => {
+                self.shift_group(2, LEFT, c, 24);
+                self.shift_group(2, ARITH, c, 24);
+                self.shift_words(a, c, signed, round)
+            }
+            _ => {
+                self.shift_group(2, LEFT, c, 24);
+                self.shift_group(2, ARITH, c, 24);
+                // Their signs into the upper halves.
+                let sign = self.copy_v(c);
+                self.shift_group(2, ARITH, sign, 31);
+                self.v2(s2(0x70), sign, sign); // pshufd: the low halves' words, twice
+                self.r.asm.put(0xa0, 1);
+                self.v2(Enc(0x66, 3, 0x0e), c, sign); // pblendw
+                self.r.asm.put(0xcc, 1);
+                let minus = self.zeros();
+                self.v2(s2(0xfb), minus, c); // psubq
+                let (x, y) = (self.r.alloc_x(), self.r.alloc_x());
+                self.r.asm.vex(Enc(0x66, 2, 0x47), true, x, a, c); // vpsllvq
+                self.r.asm.vex(Enc(0x66, 2, 0x45), true, y, a, minus); // vpsrlvq
+                self.v2(POR, x, y);
+                x
+            }
+        };
         self.result(e, s, x)
+    }
+
+    /// 32-bit lanes of `a`, shifted left by those of `c` or right where these are negative. A count that is no number of bits gives
+    /// zero or the sign, so that either way may be computed and the other is zero.
+    fn shift_words(&mut self, a: Xmm, c: Xmm, signed: bool, round: bool) -> Xmm {
+        let right = Enc(0x66, 2, if signed { 0x46 } else { 0x45 }); // vpsravd, vpsrlvd
+        let minus = self.zeros();
+        self.v2(s2(0xfa), minus, c); // psubd
+        let (x, y) = (self.r.alloc_x(), self.r.alloc_x());
+        self.r.asm.vex(Enc(0x66, 2, 0x47), false, x, a, c); // vpsllvd
+        self.r.asm.vex(right, false, y, a, minus);
+        if round {
+            // Add the last bit shifted out.
+            let t = self.ones();
+            self.v2(s2(0xfe), minus, t); // paddd
+            let u = self.r.alloc_x();
+            self.r.asm.vex(right, false, u, a, minus);
+            self.shift_group(2, RIGHT, t, 31);
+            self.v2(PAND, u, t);
+            self.v2(s2(0xfe), y, u);
+            self.r.xbusy &= !(1 << t | 1 << u);
+        }
+        let t = self.copy_v(c);
+        self.shift_group(2, ARITH, t, 31);
+        self.v2(PAND, y, t);
+        self.v2(POR, x, y);
+        self.r.xbusy &= !(1 << t | 1 << y | 1 << minus);
+        x
     }
 }

@@ -10,6 +10,7 @@ use crate::cache::block::Block0;
 use crate::cache::tables::{Key, Tables};
 use metaphrase_arm64::arch::state::SLOTS;
 use metaphrase_arm64::translate::{self, Config};
+use metaphrase_backend::baseline;
 use metaphrase_ir::ops::IntCond;
 use metaphrase_ir::{BlockId, Builder, Dest, Exit, IndirectKind, Op, Slot, Unit};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -60,6 +61,8 @@ fn warm(b: &Block0, threshold: u32) -> bool {
 
 /// Largest unit whose code is repeated in the regions that call it, in guest instructions.
 const INLINE_MAX: u32 = 24;
+/// With higher thresholds there is baseline code.
+const BASELINE_FROM: u32 = 8;
 /// Most return sites that a return inside a region is compared with.
 const MAX_RETURNS: usize = 3;
 
@@ -82,7 +85,8 @@ struct Candidate {
 
 fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Option<Grown<'a>> {
     let (anchor, mode) = key;
-    tables.block(key).filter(|b| !b.is_empty())?;
+    let stays = |b: &Block0| threshold > BASELINE_FROM && baseline::stays(&b.code);
+    tables.block(key).filter(|b| !b.is_empty() && !stays(b))?;
     let mut g = Grown {
         blocks: BTreeMap::new(),
         entries: BTreeSet::from([anchor]),
@@ -107,7 +111,7 @@ fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Op
         let foreign = tables
             .optimized((pc, mode))
             .is_some_and(|e| c.inline != Some(e.unit));
-        if !wanted && (!warm(b, threshold) || foreign) {
+        if stays(b) || !wanted && (!warm(b, threshold) || foreign) {
             continue;
         }
         if total + b.words.len() > MAX_INSNS && pc != anchor {

@@ -115,7 +115,7 @@ impl Bench {
         f.guest = g.clone();
         f.temps = fresh_temps();
         f.header.helpers = self.table.as_ptr() as u64;
-        f.header.guest_mxcsr = 0x1f80;
+        f.set_rounding();
         f.header.stop.store(0, Ordering::SeqCst);
         f.header.trap = 0;
         // SAFETY: the window is mapped.
@@ -135,7 +135,7 @@ impl Bench {
             x: g.x.iter().copied().chain([g.sp]).collect(),
             v: g.v.to_vec(),
             // FCMP: packed here, a lazy triple there.
-            flags: if g.flags[0] >= 7 {
+            flags: if matches!(g.flags[0], 7 | 8) {
                 [0, g.nzcv() as u64, 0]
             } else {
                 g.flags
@@ -366,7 +366,8 @@ pub fn integer(r: &mut Rng) -> u64 {
 
 /// Sixteen bytes that are often numbers.
 pub fn vector(r: &mut Rng) -> u128 {
-    let mut half = || match r.below(8) {
+    let quarters = |r: &mut Rng| r.below(200) as f64 / 4.0 - 25.0;
+    let mut half = || match r.below(11) {
         0 => f64::to_bits((r.next() >> 40) as f64),
         1 => f32::to_bits((r.next() >> 50) as f32) as u64 | (1.5f32.to_bits() as u64) << 32,
         2 => [f64::NAN, f64::INFINITY, -0.0, 0.0, f64::MIN_POSITIVE, -1.0][r.below(6) as usize]
@@ -374,6 +375,17 @@ pub fn vector(r: &mut Rng) -> u128 {
         3 => 0x7ff0_0000_0000_0001,
         4 => (f32::NAN.to_bits() as u64) << 32 | 0x7f80_0001,
         5 => 0,
+        // Around what conversions have to decide: ties, and the ends of the integer types.
+        6 => quarters(r).to_bits(),
+        7 => {
+            let (a, b) = (quarters(r) as f32, quarters(r) as f32);
+            (a.to_bits() as u64) << 32 | b.to_bits() as u64
+        }
+        8 => {
+            let end = [31, 32, 63, 64][r.below(4) as usize];
+            let near = f64::powi(2.0, end) + [-1.0, -0.5, 0.0, 0.5, 1.0][r.below(5) as usize];
+            (if r.below(2) == 0 { near } else { -near }).to_bits()
+        }
         _ => r.next(),
     };
     half() as u128 | (half() as u128) << 64
@@ -402,14 +414,14 @@ pub fn random_state(r: &mut Rng) -> GuestState {
     for v in &mut g.v {
         *v = vector(r);
     }
-    let k = r.below(9);
+    let k = [0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 12][r.below(11) as usize];
     g.flags = match k {
         0 => [0, r.next() & 0xf000_0000, 0],
         7 | 8 => [k, vector(r) as u64, vector(r) as u64],
         _ => [k, integer(r), integer(r)],
     };
     // FCMP of a signalling NaN has set this already, and asking for its flags may set it again.
-    g.fpsr = (k >= 7) as u32;
+    g.fpsr = matches!(k, 7 | 8) as u32;
     if r.below(2) == 0 {
         g.excl_addr = g.x[r.below(8) as usize];
         g.excl_val = [r.next(), r.next()];

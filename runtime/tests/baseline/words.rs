@@ -5,6 +5,7 @@ use metaphrase_arm64::arch::features::FeatSet;
 use metaphrase_arm64::arch::state::SLOTS;
 use metaphrase_arm64::decode::CLASSES;
 use metaphrase_arm64::translate::{Config, translate_block};
+use metaphrase_backend::abi::MODE_ROUNDING;
 use metaphrase_backend::bytecode::build::Builder;
 use metaphrase_backend::bytecode::{Bytecode, Op0};
 use metaphrase_ir::Unit;
@@ -62,10 +63,10 @@ fn run(seed: u64, rows: &[(u32, u32)], blocks: u32, longest: u64) {
     for n in 0..blocks * rounds() {
         let len = 1 + r.below(longest);
         let words: Vec<u32> = (0..len).map(|_| word(&mut r, rows)).collect();
-        let mode = if r.below(8) == 0 {
-            r.next() & FPCR_MODE as u64
-        } else {
-            0
+        let mode = match r.below(8) {
+            0 => r.next() & FPCR_MODE as u64,
+            1 => r.next() & MODE_ROUNDING,
+            _ => 0,
         };
         let Some(b) = block(PC, &words, mode) else {
             continue;
