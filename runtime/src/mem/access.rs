@@ -189,24 +189,25 @@ cmpxchgs! {
 pub unsafe fn cmpxchg128(addr: u64, expected: u128, new: u128) -> Result<u128, Faulted> {
     let (mut lo, mut hi) = (expected as u64, (expected >> 64) as u64);
     let mut bad = 0u32;
-    // SAFETY: rbx, which the compiler reserves, is exchanged before and after; the landing re-joins before the second exchange.
+    // SAFETY: rbx, which may not be named, is exchanged before and after; the landing re-joins before the second exchange. All operands have
+    // registers of their own, because `reg` may be rbx.
     unsafe {
         asm!(
-            "xchg rbx, {nlo}",
-            "2: lock cmpxchg16b xmmword ptr [{a}]",
+            "xchg rbx, rsi",
+            "2: lock cmpxchg16b xmmword ptr [rdi]",
             "3:",
-            "xchg rbx, {nlo}",
+            "xchg rbx, rsi",
             ".pushsection .text.unlikely.mp_fixup,\"ax\",@progbits",
-            "4: mov {bad:e}, 1",
+            "4: mov r8d, 1",
             "jmp 3b",
             ".popsection",
             ".pushsection mp_extable,\"aR\",@progbits",
             ".long 2b - .",
             ".long 4b - .",
             ".popsection",
-            nlo = inout(reg) new as u64 => _,
-            a = in(reg) addr,
-            bad = inout(reg) bad,
+            inout("rsi") new as u64 => _,
+            in("rdi") addr,
+            inout("r8") bad,
             inout("rax") lo,
             inout("rdx") hi,
             in("rcx") (new >> 64) as u64,

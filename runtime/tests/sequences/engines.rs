@@ -12,7 +12,7 @@ use metaphrase_runtime::engine::{Engine, EngineConfig, JitMode};
 use metaphrase_runtime::env::{Access, Environment, Exception, Flow};
 use metaphrase_runtime::stats::Counter;
 use metaphrase_runtime::vcpu::Vcpu;
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// The memory of the sequences, mapped at its fixed addresses.
 pub struct Arena {
@@ -159,7 +159,7 @@ pub struct Machine {
     /// Its name.
     pub name: &'static str,
     /// Its engine.
-    pub engine: Engine,
+    pub engine: Arc<Engine>,
     cpu: Vcpu,
     /// How often each state is run: only later runs meet compiled code.
     runs: u32,
@@ -247,7 +247,7 @@ pub fn program_ways() -> Vec<Way> {
 pub fn machine((name, config, runs): Way) -> Machine {
     Machine {
         name,
-        engine: Engine::new(config).expect("an engine"),
+        engine: Arc::new(Engine::new(config).expect("an engine")),
         cpu: Vcpu::new(),
         runs,
     }
@@ -262,15 +262,57 @@ impl Machine {
         outs
     }
 
-    fn once(&mut self, arena: &mut Arena, g: &Group, n: u32) -> Regs {
+    /// Runs a sequence from each of its states; from the first of them often enough that the others meet what is compiled.
+    pub fn run_states(&mut self, arena: &mut Arena, g: &Group) -> Vec<Regs> {
+        place(g.at, g.words.iter().copied());
+        for n in 1..self.runs {
+            self.from_state(arena, g, &g.ins[0], n);
+        }
+        let outs = g
+            .ins
+            .iter()
+            .map(|i| self.from_state(arena, g, i, 0))
+            .collect();
+        place(g.at, g.words.iter().map(|_| BRK));
+        self.engine.invalidate(CODE, CODE + CODE_BYTES);
+        outs
+    }
+
+    /// How often a state is run, so that later runs meet compiled code.
+    pub fn runs(&self) -> u32 {
+        self.runs
+    }
+
+    /// Runs a sequence in another world, to see that it comes back.
+    pub fn survive(&mut self, arena: &mut Arena, g: &Group, world: &mut dyn Environment) {
         arena.reset();
         place(g.at, g.words.iter().copied());
         put(&mut self.cpu, &g.ins[0]);
         self.cpu.regs_mut().pc = g.at;
+        self.engine.run(&mut self.cpu, world);
+    }
+
+    /// The sequence is gone, and what was made of it.
+    pub fn forget(&mut self, g: &Group) {
+        place(g.at, g.words.iter().map(|_| BRK));
+        self.engine.invalidate(CODE, CODE + CODE_BYTES);
+    }
+
+    fn once(&mut self, arena: &mut Arena, g: &Group, n: u32) -> Regs {
+        place(g.at, g.words.iter().copied());
+        self.from_state(arena, g, &g.ins[0], n)
+    }
+
+    fn from_state(&mut self, arena: &mut Arena, g: &Group, start: &Regs, n: u32) -> Regs {
+        if g.memory {
+            arena.reset();
+        }
+        put(&mut self.cpu, start);
+        self.cpu.regs_mut().pc = g.at;
         let mut world = World {
             engine: &self.engine,
             group: g,
-            rng: Rng::new(g.ins[0].x[0] ^ u64::from(n)),
+            rng: Rng::new(start.x[0] ^ u64::from(n)),
             patched: false,
             signo: 0,
             addr: 0,
@@ -290,7 +332,7 @@ impl Machine {
             pc: r.pc,
             signo: world.signo,
             addr: world.addr,
-            hash: arena.hash(),
+            hash: if g.memory { arena.hash() } else { 0 },
         }
     }
 

@@ -6,6 +6,9 @@
 
 #![allow(dead_code, reason = "modules shared with other test binaries")]
 
+#[path = "../../../frontend-arm64/tests/common/mod.rs"]
+mod common;
+mod difftest;
 mod engines;
 #[path = "../../../frontend-arm64/tests/common/exec.rs"]
 mod exec;
@@ -13,6 +16,9 @@ mod generate;
 mod oracle;
 mod programs;
 mod regress;
+#[path = "../../../frontend-arm64/tests/common/rows.rs"]
+mod rows;
+mod wordfuzz;
 
 use engines::{Arena, Machine, Way, machine, program_ways, ways};
 use exec::{Group, Regs, SIGALRM, SIGSEGV, differences, interpret};
