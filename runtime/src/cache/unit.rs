@@ -48,6 +48,8 @@ pub struct Unit1 {
     pub faults: Box<[FaultSite]>,
     /// Arena segment.
     pub segment: usize,
+    /// A trace whose last block leads back to its first.
+    pub loops: bool,
     /// How often this region has been rebuilt with more entries.
     pub rebuilds: u32,
     /// Retired.

@@ -8,6 +8,8 @@
 
 use crate::cache::block::Block0;
 use crate::cache::tables::{Key, Tables};
+use crate::cache::unit::Tier;
+use hashbrown::HashSet;
 use metaphrase_arm64::arch::state::SLOTS;
 use metaphrase_arm64::translate::{self, Config};
 use metaphrase_backend::baseline;
@@ -54,11 +56,6 @@ pub fn build(
     Some(translate_pieces(key, &g, cfg))
 }
 
-/// Whether a block has been executed often enough to belong in a region whose anchor is hot.
-fn warm(b: &Block0, threshold: u32) -> bool {
-    !b.is_empty() && b.executions() >= (threshold as u64 / 16).max(1)
-}
-
 /// Largest unit whose code is repeated in the regions that call it, in guest instructions.
 const INLINE_MAX: u32 = 24;
 /// With higher thresholds there is baseline code.
@@ -74,6 +71,26 @@ struct Grown<'a> {
     inlined: BTreeSet<u64>,
     /// (callee, return site) of direct calls.
     calls: Vec<(u64, u64)>,
+    /// Blocks of traces that are warm: they count their executions at the head.
+    traced: HashSet<u64>,
+    least: u64,
+}
+
+impl<'a> Grown<'a> {
+    /// Whether a block has been executed often enough to belong in a region whose anchor is hot.
+    fn warm(&self, b: &Block0) -> bool {
+        !b.is_empty() && (b.executions() >= self.least || self.traced.contains(&b.pc))
+    }
+
+    fn insert(&mut self, b: &'a Block0) {
+        if let Some((u, _)) = b.unit()
+            && u.tier == Tier::Trace
+            && b.own_executions() >= self.least
+        {
+            self.traced.extend(u.ranges.iter().map(|r| r.0));
+        }
+        self.blocks.insert(b.pc, b);
+    }
 }
 
 /// What growth still has to look at.
@@ -92,6 +109,8 @@ fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Op
         entries: BTreeSet::from([anchor]),
         inlined: BTreeSet::new(),
         calls: Vec::new(),
+        traced: HashSet::new(),
+        least: (threshold as u64 / 16).max(1),
     };
     let plain = |pc| Candidate { pc, inline: None };
     let mut queue = VecDeque::from([plain(anchor)]);
@@ -111,14 +130,14 @@ fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Op
         let foreign = tables
             .optimized((pc, mode))
             .is_some_and(|e| c.inline != Some(e.unit));
-        if stays(b) || !wanted && (!warm(b, threshold) || foreign) {
+        if stays(b) || !wanted && (!g.warm(b) || foreign) {
             continue;
         }
         if total + b.words.len() > MAX_INSNS && pc != anchor {
             continue;
         }
         total += b.words.len();
-        g.blocks.insert(pc, b);
+        g.insert(b);
         if c.inline.is_some() {
             g.inlined.insert(pc);
         }
@@ -137,9 +156,7 @@ fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Op
                     callees.push_back(callee(tables, (s.taken, mode)));
                 }
             }
-            let warm_after = tables
-                .block((after, mode))
-                .is_some_and(|r| warm(r, threshold));
+            let warm_after = tables.block((after, mode)).is_some_and(|r| g.warm(r));
             if warm_after && (c.inline.is_some() || tables.optimized((after, mode)).is_none()) {
                 if c.inline.is_none() {
                     g.entries.insert(after);

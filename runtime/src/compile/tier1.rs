@@ -7,7 +7,7 @@ use crate::cache::unit::{Tier, Unit1};
 use crate::compile::cpu_time::CpuClocks;
 use crate::compile::record::Made;
 use crate::compile::region::{self, Region};
-use crate::compile::trace;
+use crate::compile::trace::{self, Trace};
 use crate::stats::{self, Collector, Counter, EndReason};
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockWriteGuard};
 use crate::vcpu::CpuShared;
@@ -544,21 +544,18 @@ impl Tier1 {
         true
     }
 
-    /// Compiles the trace that begins at a block whose baseline code has run often, and publishes it. False: there is none, or it has been
-    /// done.
-    pub fn promote_trace(&self, base: &mut Baseline, head: &Block0, own: &CpuShared) -> bool {
+    /// Compiles the trace of a block whose baseline code has run often, and publishes it. False if the block's code is still the same.
+    pub fn promote_trace(&self, base: &mut Baseline, hot: &Block0, own: &CpuShared) -> bool {
         let count = self.threshold.min(i32::MAX as u32) as i32 - trace::AT;
-        let key = (head.pc, head.mode);
         if count <= 0 || !self.ready() {
             return false;
         }
         let begun = self.stats.collect.records().then(Instant::now);
         let (blocks, loops) = {
             let t = self.tables.read();
-            if t.entry(key).is_none_or(|e| e.tier != Tier::Baseline) {
+            let Some(Trace { blocks, loops }) = trace::choose(&t, hot) else {
                 return false;
-            }
-            let (blocks, loops) = trace::grow(&t, head);
+            };
             // SAFETY: blocks in the table stay in place while this CPU is in its epoch.
             let keep = |b: &Block0| unsafe { &*std::ptr::from_ref(b) };
             (
@@ -566,9 +563,8 @@ impl Tier1 {
                 loops,
             )
         };
-        if blocks.len() < 2 && !loops {
-            return false;
-        }
+        let head = blocks[0];
+        let key = (head.pc, head.mode);
         let parts: Vec<Part<'_>> = blocks
             .iter()
             .map(|b| Part {
@@ -579,11 +575,16 @@ impl Tier1 {
         let Some((c, used)) = base.compile_trace(&parts, head.mode) else {
             return false;
         };
+        let loops = loops && used == blocks.len();
+        if used < 2 && !loops {
+            return false;
+        }
         let blocks = &blocks[..used];
-        let Some((unit, counter)) = self.install_baseline(&c, Tier::Trace, blocks, count, own)
+        let Some((mut unit, counter)) = self.install_baseline(&c, Tier::Trace, blocks, count, own)
         else {
             return false;
         };
+        unit.loops = loops;
         let mut t = self.tables.write();
         if blocks.iter().any(|b| b.dead.load(Ordering::SeqCst))
             || t.entry(key).is_none_or(|e| e.tier != Tier::Baseline)
@@ -592,11 +593,22 @@ impl Tier1 {
         }
         self.name_lines(&unit);
         self.record_baseline(&unit, &c, begun);
+        tracing::debug!(
+            target: "compile",
+            "trace {:#x}: {} of {} blocks, {} instructions -> {} bytes{}: {:x?}",
+            head.pc,
+            used,
+            parts.len(),
+            unit.guest_insns,
+            unit.len,
+            if loops { ", loops" } else { "" },
+            blocks.iter().map(|b| b.pc).collect::<Vec<_>>(),
+        );
         for b in blocks {
             b.join_trace(head);
         }
         t.insert_unit(unit, Some((counter, count)), self.unlinked());
-        true
+        std::ptr::eq(head, hot)
     }
 
     /// Places baseline code of these blocks and sets its counter, whose address is returned.
@@ -647,6 +659,7 @@ impl Tier1 {
             slots: (place.slots as usize, c.slots.len()),
             faults: c.faults.as_slice().into(),
             segment: place.segment,
+            loops: false,
             rebuilds: 0,
             dead: AtomicBool::new(false),
             incoming: Mutex::default(),

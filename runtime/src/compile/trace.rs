@@ -5,6 +5,7 @@
 
 use crate::cache::block::Block0;
 use crate::cache::tables::Tables;
+use crate::cache::unit::Tier;
 use metaphrase_backend::bytecode::Op0;
 
 /// Executions of a block's baseline code before a trace that begins there is compiled.
@@ -15,37 +16,66 @@ const MAX_BLOCKS: usize = 24;
 /// The next block must have run at least as often as the first divided by this.
 const SHARE: u64 = 4;
 
-/// The trace that begins at `head`, and whether its last block leads back there.
-pub fn grow<'a>(t: &'a Tables, head: &'a Block0) -> (Vec<&'a Block0>, bool) {
+/// A trace to be compiled.
+#[derive(Debug)]
+pub struct Trace<'a> {
+    /// Its blocks in order.
+    pub blocks: Vec<&'a Block0>,
+    /// Whether the last leads back to the first.
+    pub loops: bool,
+}
+
+/// The trace to be compiled now that `hot` has run often. Of a loop it is the one that begins where the loop is entered again (the target
+/// of a backward branch), whichever block was the first to be noticed. `None` if there is none or it exists.
+pub fn choose<'a>(t: &'a Tables, hot: &'a Block0) -> Option<Trace<'a>> {
+    let mut trace = grow(t, hot);
+    if trace.loops && trace.blocks.last().is_some_and(|b| b.pc < hot.pc) {
+        let head = trace.blocks.windows(2).find(|w| w[1].pc <= w[0].pc)?[1];
+        trace = grow(t, head);
+    }
+    let head = trace.blocks[0];
+    let plain = t
+        .entry((head.pc, head.mode))
+        .is_some_and(|e| e.tier == Tier::Baseline);
+    (plain && (trace.loops || trace.blocks.len() > 1)).then_some(trace)
+}
+
+fn grow<'a>(t: &'a Tables, head: &'a Block0) -> Trace<'a> {
     let mut blocks = vec![head];
     let mut insns = head.words.len();
     let mut returns = Vec::new();
     let least = head.own_executions() / SHARE;
     let mut last = head;
-    loop {
+    let loops = loop {
         let Some(next) = follow(t, last, &mut returns) else {
-            return (blocks, false);
+            break false;
         };
         if next == head.pc {
-            return (blocks, true);
+            break true;
         }
-        let key = (next, head.mode);
-        let Some(b) = t.block(key) else {
-            return (blocks, false);
+        let Some(b) = t.block((next, head.mode)) else {
+            break false;
         };
         insns += b.words.len();
         if insns > MAX_INSNS
             || blocks.len() == MAX_BLOCKS
             || b.is_empty()
             || b.executions() < least
-            || t.optimized(key).is_some()
+            || ends_at(b)
             || blocks.iter().any(|x| x.pc == next)
         {
-            return (blocks, false);
+            break false;
         }
         blocks.push(b);
         last = b;
-    }
+    };
+    Trace { blocks, loops }
+}
+
+/// Regions, and traces that are loops, are entered, not repeated.
+fn ends_at(b: &Block0) -> bool {
+    b.unit()
+        .is_some_and(|(u, _)| u.tier == Tier::Optimized || u.loops)
 }
 
 /// Guest address where execution mostly goes on after `b`. `returns`: return sites of the calls that the trace is in.

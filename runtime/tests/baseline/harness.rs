@@ -224,6 +224,7 @@ impl Bench {
             slots: (place.slots as usize, c.slots.len()),
             faults: c.faults.as_slice().into(),
             segment: place.segment,
+            loops: false,
             rebuilds: 0,
             dead: AtomicBool::new(false),
             incoming: Default::default(),
