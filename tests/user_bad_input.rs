@@ -162,6 +162,17 @@ fn a_program_cut_short_is_damaged_and_a_missing_interpreter_is_named() {
         127,
         "/no/such/ld.so, which does not exist",
     );
+    let mut bytes = std::fs::read(&dynamic).expect("file");
+    let at = bytes
+        .windows(14)
+        .position(|w| w == b"/no/such/ld.so")
+        .expect("the name");
+    bytes[at + 8] = 0;
+    refused(
+        &file(&d, "shortened", &bytes),
+        127,
+        "/no/such, which does not exist",
+    );
     let _ = std::fs::remove_dir_all(d);
 }
 

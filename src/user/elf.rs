@@ -318,9 +318,12 @@ impl Program {
         self.file
             .read_exact_at(&mut name, s.p_offset.get(Le))
             .map_err(|_| LoadError::Damaged("the interpreter's name lies beyond its end"))?;
-        if name.pop() != Some(0) || name.contains(&0) {
+        if name.last() != Some(&0) {
             return Err(LoadError::Damaged("the interpreter's name is not a string"));
         }
+        // Tools that shorten it in place leave zeros behind; the kernel reads a string too.
+        let end = name.iter().position(|b| *b == 0).unwrap_or(0);
+        name.truncate(end);
         Ok(Some(name))
     }
 

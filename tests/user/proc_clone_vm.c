@@ -54,7 +54,8 @@ int main(int argc, char **argv) {
         atomic_store(&turn, 2 * i + 1);
         while (atomic_load(&turn) != 2 * i + 2) sched_yield();
     }
-    SAY("ping pong: %d, child %d, turn %d", ended(p), seen_by_child, turn);
+    int status = ended(p);
+    SAY("ping pong: %d, child %d, turn %d", status, seen_by_child, turn);
 
     pid_t told = 0, own = 0;
     p = make(ping_pong, CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | SIGCHLD, (void *)6, &told, &own);
@@ -83,7 +84,8 @@ int main(int argc, char **argv) {
     SAY("write %zd", write(written_fd, "x", 1));
 
     p = make(executes, CLONE_VM | SIGCHLD, 0, 0, 0);
-    SAY("executed: %d, turn %d", ended(p), turn);
+    int code = ended(p);
+    SAY("executed: %d, turn %d", code, turn);
 
     // One that is killed while it waits.
     turn = 0;
