@@ -58,6 +58,7 @@ impl Baseline {
         if self.ahead == Some(to) {
             self.went_on = true;
         } else {
+            self.r.flush_guest();
             self.direct(to);
         }
     }
@@ -73,17 +74,15 @@ impl Baseline {
                 (c ^ 1, s.fall)
             };
             let jump = self.r.asm.jcc(c);
-            if self.head == Some(to) {
-                self.r.asm.bind(jump, 0);
-            } else {
-                self.later(Cold::Side { jump, to });
-            }
+            self.later(Cold::Side { jump, to });
         } else if self.head == Some(s.taken) {
+            self.r.flush_guest();
             let jump = self.r.asm.jcc(c);
             self.r.asm.bind(jump, 0);
             self.side_at = [0, self.r.asm.pos()];
             self.direct(s.fall);
         } else {
+            self.r.flush_guest();
             let taken = self.r.asm.jcc8(c);
             self.side_at[1] = self.r.asm.pos();
             self.direct(s.fall);
@@ -115,6 +114,7 @@ impl Baseline {
         let t = self.r.get(o.a);
         let Some(p) = self.ahead else {
             let e = self.r.alloc();
+            self.r.flush_guest();
             return self.look_up(t, e);
         };
         if p as i32 as i64 as u64 == p {
@@ -173,6 +173,7 @@ impl Baseline {
     }
 
     fn trap(&mut self, code: &Bytecode) {
+        self.r.flush_guest();
         let (trap, pc) = code.trap().unwrap_or((2, self.guest_pc));
         self.r.asm.mov_imm(RCX, trap);
         self.r
@@ -182,7 +183,8 @@ impl Baseline {
         self.r.asm.leave(EXIT_TRAP);
     }
 
-    pub(super) fn cold_path(&mut self, c: Cold) {
+    /// `dirty`: what memory does not have yet. All of it is stored before any register changes.
+    pub(super) fn cold_path(&mut self, c: Cold, dirty: (u32, u32)) {
         let here = self.r.asm.pos();
         match c {
             Cold::Entry { hot, stop, pc } => {
@@ -198,14 +200,17 @@ impl Baseline {
             }
             Cold::Side { jump, to } => {
                 self.r.asm.bind(jump, here);
+                self.save(dirty);
                 self.direct(to);
             }
             Cold::LookUp { jump, target } => {
                 self.r.asm.bind(jump, here);
+                self.save(dirty);
                 self.look_up(target, if target == RAX { RCX } else { RAX });
             }
             Cold::Leave { jump, pc, code } => {
                 self.r.asm.bind(jump, here);
+                self.save(dirty);
                 self.store_pc(pc);
                 self.r.asm.leave(code);
             }
@@ -216,6 +221,7 @@ impl Baseline {
                 write,
             } => {
                 self.r.asm.bind(jump, here);
+                self.save(dirty);
                 self.misaligned(addr, write);
                 self.store_pc(pc);
                 self.r.asm.leave(EXIT_FAULT);

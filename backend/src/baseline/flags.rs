@@ -379,6 +379,7 @@ impl Baseline {
             None => {
                 // The rare case comes back without registers, so the trace ends here.
                 self.ahead = None;
+                self.r.flush_guest();
                 self.r.flush_words(o.a, 3);
                 let (cc, jump) = self.holds_dynamic(c, o.a);
                 self.branch(cc);

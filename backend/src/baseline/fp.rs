@@ -193,7 +193,7 @@ impl Baseline {
     /// Here go on those of the last `n` cold paths.
     pub(super) fn resume(&mut self, n: usize) {
         let at = self.r.asm.pos() as u32;
-        for (_, c) in self.cold.iter_mut().rev().take(n) {
+        for (_, c, _) in self.cold.iter_mut().rev().take(n) {
             if let Cold::Redo { resume, .. } = c {
                 *resume = at;
             }
@@ -232,6 +232,7 @@ impl Baseline {
                 let a = self.r.get_d(e.args[0]);
                 self.flush_operands(e);
                 let x = self.zeroed();
+                self.r.room(2, 5);
                 self.big(i, a, wide, Home::D(x, e.d));
                 self.tie_away(x, a, wide);
                 self.resume(1);
@@ -311,6 +312,7 @@ impl Baseline {
         let unsure = long && !signed;
         if unsure {
             self.flush_operands(e);
+            self.r.room(0, 1);
             self.r.asm.test(true, a, a);
             self.again(i, cc::S, Home::D(x, e.d));
         } else if !signed {
@@ -354,6 +356,7 @@ impl Baseline {
         let a = self.r.get_d(e.args[0]);
         let d = self.r.alloc();
         self.flush_operands(e);
+        self.r.room(4, 7);
         let home = Home::Gpr(d, e.d);
         let mut colds = 1;
         let mut rounded = a;

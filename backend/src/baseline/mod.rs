@@ -35,7 +35,7 @@ use crate::bytecode::{BOp, Bytecode, Op0, Pair};
 use crate::emit::{CompiledUnit, FaultSite, Reloc};
 use crate::pcmap::PcMap;
 use asm::{Enc, Gpr, RAX, RCX, RDI, RDX, RSI, cc};
-use regs::Regs;
+use regs::{Dirty, Regs};
 pub use simd_crypto::stays;
 use std::mem::offset_of;
 use trace::Part;
@@ -130,8 +130,12 @@ pub struct Baseline {
     faults: Vec<FaultSite>,
     relocs: Vec<Reloc>,
     slots: Vec<u64>,
-    /// With the number of the block.
-    cold: Vec<(u16, Cold)>,
+    /// With the number of the block, and what is to be stored first (a range of `dirty`).
+    cold: Vec<(u16, Cold, (u32, u32))>,
+    /// Registers that are dirty at accesses and at jumps off the main path.
+    dirty: Vec<Dirty>,
+    /// By number of the fault site, in traces: what is to be stored when it faults.
+    unsaved: Vec<(u32, u32)>,
     /// Calls to the call-out routine and to the one that keeps registers: number of the block, place.
     calls: Vec<(u16, u32)>,
     redo_calls: Vec<(u16, u32)>,
@@ -183,6 +187,8 @@ impl Baseline {
             relocs: Vec::new(),
             slots: Vec::new(),
             cold: Vec::new(),
+            dirty: Vec::new(),
+            unsaved: Vec::new(),
             calls: Vec::new(),
             redo_calls: Vec::new(),
             pool: Vec::new(),
@@ -254,6 +260,9 @@ impl Baseline {
         self.relocs.clear();
         self.slots.clear();
         self.cold.clear();
+        self.dirty.clear();
+        self.unsaved.clear();
+        self.r.write_back = head.is_some();
         self.calls.clear();
         self.redo_calls.clear();
         self.pool.clear();
@@ -264,7 +273,26 @@ impl Baseline {
 
     /// To be emitted after the main path.
     fn later(&mut self, c: Cold) {
-        self.cold.push((self.part, c));
+        let resumes = matches!(c, Cold::Redo { .. });
+        let dirty = if resumes { (0, 0) } else { self.snapshot() };
+        self.cold.push((self.part, c, dirty));
+    }
+
+    /// What is dirty now, as a range of `dirty`.
+    fn snapshot(&mut self) -> (u32, u32) {
+        if !self.r.write_back {
+            return (0, 0);
+        }
+        let from = self.dirty.len() as u32;
+        self.r.dirty(&mut self.dirty);
+        (from, self.dirty.len() as u32)
+    }
+
+    /// Stores what was dirty.
+    fn save(&mut self, (from, to): (u32, u32)) {
+        for n in from..to {
+            self.r.save(self.dirty[n as usize]);
+        }
     }
 
     /// Counts the execution and polls the stop word.
@@ -361,6 +389,10 @@ impl Baseline {
     /// The instruction about to be emitted accesses guest memory.
     #[inline(always)]
     fn access(&mut self) {
+        if self.r.write_back {
+            let dirty = self.snapshot();
+            self.unsaved.push(dirty);
+        }
         self.faults.push(FaultSite {
             access_offset: self.r.asm.pos() as u32,
             landing_offset: 0,
@@ -384,22 +416,48 @@ impl Baseline {
         self.r.forget_all();
         for n in 0..self.cold.len() {
             self.r.asm.reserve(asm::ROOM);
-            let (part, c) = self.cold[n];
+            let (part, c, dirty) = self.cold[n];
             self.part = part;
-            self.cold_path(c);
+            self.cold_path(c, dirty);
         }
         self.r.asm.reserve(asm::ROOM);
         if !self.faults.is_empty() {
-            let landing = self.r.asm.pos() as u32;
+            let landing = self.r.asm.pos();
             self.r.asm.leave(EXIT_FAULT);
             for f in &mut self.faults {
-                f.landing_offset = landing;
+                f.landing_offset = landing as u32;
             }
+            self.landings(landing);
         }
         for part in 0..self.parts.len() as u16 {
             self.routines(part);
         }
         self.place_constants();
+    }
+
+    /// Landings that store what is dirty first. Neighbours often have the same.
+    fn landings(&mut self, common: usize) {
+        let mut last: Option<((u32, u32), u32)> = None;
+        for n in 0..self.unsaved.len() {
+            let (from, to) = self.unsaved[n];
+            if from == to {
+                continue;
+            }
+            let list = |r: (u32, u32)| r.0 as usize..r.1 as usize;
+            let same = last.filter(|l| self.dirty[list(l.0)] == self.dirty[list((from, to))]);
+            let at = match same {
+                Some((_, at)) => at,
+                None => {
+                    self.r.asm.reserve(asm::ROOM);
+                    let at = self.r.asm.pos() as u32;
+                    self.save((from, to));
+                    self.r.asm.jmp_to(common);
+                    at
+                }
+            };
+            last = Some(((from, to), at));
+            self.faults[n].landing_offset = at;
+        }
     }
 
     /// The routines that call the runtime for the ops of a block, if any op needs them.

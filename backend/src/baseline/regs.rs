@@ -3,6 +3,8 @@
 //! Idea: memory is the truth for guest state. Every write to a guest word is stored at once ("write-through") and stays in the
 //! register, from which later reads are served. Words of tier 0's temporaries are no guest state and nobody reads them after the
 //! block, so they are stored only if they lose their register ("dirty"), or before a call-out.
+//! In traces, which run often, guest words are treated like that too ([`Regs::write_back`]): who leaves, or may fault, stores
+//! what is dirty there.
 //!
 //! Invariants:
 //! * a general register that holds a word holds all 64 bits of it; it may hold up to two words of one value;
@@ -58,6 +60,19 @@ pub struct Regs {
     xnext: u32,
     /// First word of the temporaries; it and the next are always zero.
     temps: u16,
+    /// Guest words are stored only where they have to be: "write-back".
+    pub write_back: bool,
+}
+
+/// A register that holds what memory does not have yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Dirty {
+    /// A general register and its word.
+    G(Gpr, u16),
+    /// The low half of a vector register.
+    D(Xmm, u16),
+    /// All of it.
+    V(Xmm, u16),
 }
 
 impl Regs {
@@ -76,6 +91,7 @@ impl Regs {
             next: 0,
             xnext: 0,
             temps,
+            write_back: false,
         }
     }
 
@@ -145,6 +161,56 @@ impl Regs {
         }
     }
 
+    /// Appends the guest words that memory does not have yet.
+    pub fn dirty(&mut self, out: &mut Vec<Dirty>) {
+        for r in bits(POOL & !self.free) {
+            for w in self.held[r] {
+                if w != NONE && !self.is_temp(w) && self.part(w, G) & DIRTY != 0 {
+                    out.push(Dirty::G(r as Gpr, w));
+                }
+            }
+        }
+        for x in bits(!self.xfree) {
+            let (d, v) = (self.xd[x], self.xv[x]);
+            if d != NONE && !self.is_temp(d) && self.part(d, D) & DIRTY != 0 {
+                out.push(Dirty::D(x as Xmm, d));
+            }
+            if v != NONE && !self.is_temp(v) && self.part(v, V) & DIRTY != 0 {
+                out.push(Dirty::V(x as Xmm, v));
+            }
+        }
+    }
+
+    /// Stores a register.
+    pub fn save(&mut self, d: Dirty) {
+        match d {
+            Dirty::G(r, w) => self.asm.store(w, r),
+            Dirty::D(x, w) => self.asm.store_d(w, x),
+            Dirty::V(x, w) => self.asm.store_v(w, x),
+        }
+    }
+
+    /// Stores the guest words that memory does not have yet. Leaves the host's flags alone.
+    pub fn flush_guest(&mut self) {
+        if !self.write_back {
+            return;
+        }
+        for r in bits(POOL & !self.free) {
+            for k in 0..2 {
+                let w = self.held[r][k];
+                if w != NONE && !self.is_temp(w) {
+                    self.clean(r as Gpr, k);
+                }
+            }
+        }
+        for x in bits(!self.xfree) {
+            let guest = |w: u16| w != NONE && w < self.temps;
+            if guest(self.xd[x]) || guest(self.xv[x]) {
+                self.clean_x(x as Xmm);
+            }
+        }
+    }
+
     /// Stores what memory does not have yet.
     pub fn flush(&mut self) {
         for r in bits(POOL & !self.free) {
@@ -209,6 +275,19 @@ impl Regs {
             return r;
         }
         self.steal()
+    }
+
+    /// Sees to it that so many registers can be handed out without a store: between a jump off the main path and where it comes
+    /// back nothing may be stored.
+    pub fn room(&mut self, gprs: u32, xmms: u32) {
+        let (busy, xbusy) = (self.busy, self.xbusy);
+        for _ in 0..gprs {
+            self.alloc();
+        }
+        for _ in 0..xmms {
+            self.alloc_x();
+        }
+        (self.busy, self.xbusy) = (busy, xbusy);
     }
 
     fn steal(&mut self) -> Gpr {
@@ -381,16 +460,17 @@ impl Regs {
     #[inline]
     pub fn set(&mut self, w: u16, r: Gpr) {
         self.drop_word(w);
-        let temp = self.is_temp(w);
-        if !temp {
+        let later = self.is_temp(w) || self.write_back;
+        if !later {
             self.asm.store(w, r);
         }
-        self.hold(r, w, temp);
+        self.hold(r, w, later);
     }
 
     /// An instruction of the caller's is about to write memory at word `w`, in whole or in part.
     #[inline]
     pub fn written(&mut self, w: u16) {
+        self.flush_words(w, 1);
         self.drop_word(w);
     }
 
@@ -535,11 +615,11 @@ impl Regs {
     /// Word `w` = the low half of `x`, whose high half is zero; `x` holds no word yet.
     pub fn set_d(&mut self, w: u16, x: Xmm) {
         self.drop_word(w);
-        let temp = self.is_temp(w);
-        if !temp {
+        let later = self.is_temp(w) || self.write_back;
+        if !later {
             self.asm.store_d(w, x);
         }
-        self.hold_d(x, w, temp);
+        self.hold_d(x, w, later);
         self.high_zero |= 1 << x;
     }
 
@@ -561,11 +641,11 @@ impl Regs {
         }
         self.drop_word(w);
         self.drop_word(w + 1);
-        let temp = self.is_temp(w);
-        if !temp {
+        let later = self.is_temp(w) || self.write_back;
+        if !later {
             self.asm.store_v(w, x);
         }
-        self.hold_v(x, w, temp);
+        self.hold_v(x, w, later);
     }
 
     /// As [`Self::only`] for a 16-byte value.

@@ -4,8 +4,8 @@ use metaphrase_arm64::arch::state::{GuestState, PC_OFFSET};
 use metaphrase_backend::abi::*;
 use metaphrase_backend::baseline::Baseline;
 use metaphrase_backend::baseline::trace::Part;
-use metaphrase_backend::bytecode::Bytecode;
 use metaphrase_backend::bytecode::build::TEMPS;
+use metaphrase_backend::bytecode::{Bytecode, Pair};
 use metaphrase_backend::emit::CompiledUnit;
 use metaphrase_backend::stubs::Stubs;
 use metaphrase_runtime::cache::block::Block0;
@@ -182,8 +182,12 @@ impl Bench {
 
     /// Compiles and places a trace; how many blocks it covers.
     pub fn load_trace(&mut self, parts: &[Part<'_>]) -> Option<(Box<Unit1>, usize)> {
-        let (c, used) = self.baseline.compile_trace(parts, 0)?;
-        Some((self.place(parts[0].pc, 0, &c), used))
+        self.load_trace_in(parts, 0)
+    }
+
+    fn load_trace_in(&mut self, parts: &[Part<'_>], mode: u64) -> Option<(Box<Unit1>, usize)> {
+        let (c, used) = self.baseline.compile_trace(parts, mode)?;
+        Some((self.place(parts[0].pc, mode, &c), used))
     }
 
     /// The unit's code may be overwritten.
@@ -274,14 +278,37 @@ impl Bench {
         let Some(unit) = self.load(b) else {
             panic!("not compiled: {}", what());
         };
+        self.check_unit(&unit, b, g, memory, rest, &|| format!("block, {}", what()));
+        // As a trace it keeps registers back; one that is its own successor would go round.
+        let part = Part {
+            code: &b.code,
+            pc: b.pc,
+        };
+        let own = |s: Pair| s.taken == b.pc || s.fall == b.pc;
+        if !b.code.succ.is_some_and(own)
+            && let Some((unit, _)) = self.load_trace_in(&[part], b.mode)
+        {
+            self.check_unit(&unit, b, g, memory, rest, &|| format!("trace, {}", what()));
+        }
+    }
+
+    fn check_unit(
+        &mut self,
+        unit: &Unit1,
+        b: &Block0,
+        g: &GuestState,
+        memory: &[u8],
+        rest: &dyn Fn(u64) -> Option<Block0>,
+        what: &dyn Fn() -> String,
+    ) {
         let want = self.tier0(b, g, memory);
-        let mut got = self.translated(&unit, g, memory);
+        let mut got = self.translated(unit, g, memory);
         if let Out::Fault(pc) = got.out
             && let Some(rest) = rest(pc)
         {
             got = self.go_on(&rest);
         }
-        self.unload(&unit);
+        self.unload(unit);
         if want != got {
             let mut text = String::new();
             differences(&want, &got, &mut text);
