@@ -1,4 +1,5 @@
-//! Guest paths to host paths: `-L` (the interpreter and libraries of a foreign system) and `--root` (every path inside a folder).
+//! Guest paths to host paths: `-L` (what exists below a folder hides what the host has, for looking up and opening, as with QEMU) and
+//! `--root` (every path inside a folder).
 //!
 //! Handlers call [`Paths::resolve`] once per path and use what it gives with the host's `*at` calls. Must not know what the path is for.
 
@@ -9,14 +10,8 @@ use std::fs::File;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// Path prefixes that `-L` answers: the interpreter and libraries.
-const LIBRARY_PREFIXES: [&[u8]; 5] = [
-    b"/lib/",
-    b"/lib64/",
-    b"/usr/lib/",
-    b"/usr/lib64/",
-    b"/usr/local/lib/",
-];
+/// Top folders that are always the host's under `-L`: the kernel's, and what programs share at run time.
+const NEVER_BELOW_L: [&[u8]; 5] = [b"proc", b"sys", b"dev", b"run", b"tmp"];
 /// Folders tried for a missing interpreter when no `-L` is given: cross compilers' and multiarch installations.
 const DEFAULT_SYSROOTS: [&str; 3] = [
     "/usr/aarch64-linux-gnu",
@@ -31,8 +26,18 @@ const LINKS_MAX: u32 = 40;
 pub enum Follow {
     /// As open, stat, chdir do.
     Yes,
-    /// As lstat, unlink, rename, symlink, O_NOFOLLOW and AT_SYMLINK_NOFOLLOW do.
+    /// As lstat, O_NOFOLLOW and AT_SYMLINK_NOFOLLOW do.
     No,
+    /// As unlink, rename, mkdir and symlink do: as `No`, and `-L` has no say in it, because a name is made or removed.
+    Name,
+    /// As chdir and pivot_root do: as `Yes`, and `-L` has no say in it, because the place stays.
+    Place,
+}
+
+impl Follow {
+    fn last(self) -> bool {
+        matches!(self, Follow::Yes | Follow::Place)
+    }
 }
 
 /// A path for the host's `*at` calls.
@@ -78,10 +83,9 @@ impl Paths {
         if let Some(root) = &self.root {
             return self.resolve_in_root(root, dirfd, path, follow);
         }
-        let path: Cow<'_, [u8]> = match self.in_sysroot(path) {
-            Some(p) => Cow::Owned(p),
-            None => Cow::Borrowed(path),
-        };
+        if let Some(there) = self.below_sysroot(path, follow) {
+            return Ok(there);
+        }
         Ok(HostPath {
             dirfd,
             path: CString::new(path).map_err(|_| Errno::EINVAL)?,
@@ -93,17 +97,25 @@ impl Paths {
         self.resolve(dirfd as i32, &super::uaccess::read_path(addr)?, follow)
     }
 
-    /// A library path that exists below `-L`.
-    fn in_sysroot(&self, path: &[u8]) -> Option<Vec<u8>> {
+    /// An absolute path that exists below the folder of `-L`, links in it leading to places below it.
+    fn below_sysroot(&self, path: &[u8], follow: Follow) -> Option<HostPath> {
         let sysroot = self.sysroot.as_ref()?;
-        if !LIBRARY_PREFIXES.iter().any(|p| path.starts_with(p)) && path != b"/etc/ld.so.cache" {
+        let top = split(path).next()?;
+        if path[0] != b'/'
+            || NEVER_BELOW_L.contains(&top)
+            || matches!(follow, Follow::Name | Follow::Place)
+        {
             return None;
         }
-        let there = sysroot.join(OsStr::from_bytes(&path[1..]));
-        there
-            .symlink_metadata()
-            .is_ok()
-            .then(|| there.into_os_string().into_vec())
+        let there = self
+            .resolve_in_root(sysroot, libc::AT_FDCWD, path, follow)
+            .ok()?;
+        let file = Path::new(OsStr::from_bytes(there.path.as_bytes()));
+        let exists = match follow.last() {
+            true => file.metadata().is_ok(),
+            false => file.symlink_metadata().is_ok(),
+        };
+        exists.then_some(there)
     }
 
     /// Opens the interpreter named by a program, remembering a default sysroot that turned out to have it.
@@ -182,7 +194,7 @@ impl Paths {
                 at.extend(todo.drain(..).rev());
                 break;
             }
-            if todo.is_empty() && follow == Follow::No && !path.ends_with(b"/") {
+            if todo.is_empty() && !follow.last() && !path.ends_with(b"/") {
                 break;
             }
             let Ok(target) = std::fs::read_link(host_path(root, &at)) else {
@@ -241,6 +253,37 @@ mod tests {
             .path
             .into_string()
             .unwrap()
+    }
+
+    #[test]
+    fn what_is_below_a_sysroot_hides_the_hosts() {
+        let dir = std::env::temp_dir().join(format!("metaphrase-below-{}", std::process::id()));
+        std::fs::create_dir_all(dir.join("usr/share/x")).unwrap();
+        std::fs::create_dir_all(dir.join("tmp")).unwrap();
+        std::fs::write(dir.join("usr/share/x/data"), "").unwrap();
+        std::os::unix::fs::symlink("/usr/share/x", dir.join("etc-x")).unwrap();
+        std::os::unix::fs::symlink("/nowhere", dir.join("broken")).unwrap();
+        let d = dir.to_str().unwrap();
+        let p = Paths::new(Some(dir.clone()), None).unwrap();
+        let data = format!("{d}/usr/share/x/data");
+        for path in ["/usr/share/x/data", "/etc-x/data", "/etc-x/../x/data"] {
+            assert_eq!(resolved(&p, path, Follow::Yes), data);
+        }
+        for path in [
+            "/usr/share/y",
+            "/tmp",
+            "/proc/self",
+            "/",
+            "usr/share/x",
+            "/broken",
+        ] {
+            assert_eq!(resolved(&p, path, Follow::Yes), path);
+        }
+        assert_eq!(resolved(&p, "/broken", Follow::No), format!("{d}/broken"));
+        for follow in [Follow::Name, Follow::Place] {
+            assert_eq!(resolved(&p, "/usr/share/x", follow), "/usr/share/x");
+        }
+        std::fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub fn path_arg(t: &Thread, dirfd: u64, ptr: u64, follow: Follow) -> Result<Path
     if ptr == 0 {
         return Ok(PathArg::Guest(dirfd, ptr));
     }
-    if follow == Follow::Yes && in_proc(ptr) {
+    if matches!(follow, Follow::Yes | Follow::Place) && in_proc(ptr) {
         let path = uaccess::read_path(ptr)?;
         if let Some(exe) = procfs::link(&t.process, &path) {
             return paths.resolve(dirfd as i32, exe, follow).map(PathArg::Host);
@@ -122,23 +122,23 @@ path_calls! {
     /// `removexattrat`
     removexattrat = 466, |a| { (0, 1) => unless(a[2] & NOFOLLOW != 0) };
     /// `mknodat`
-    mknodat = libc::SYS_mknodat, |a| { (0, 1) => Follow::No };
+    mknodat = libc::SYS_mknodat, |a| { (0, 1) => Follow::Name };
     /// `mkdirat`
-    mkdirat = libc::SYS_mkdirat, |a| { (0, 1) => Follow::No };
+    mkdirat = libc::SYS_mkdirat, |a| { (0, 1) => Follow::Name };
     /// `unlinkat`
-    unlinkat = libc::SYS_unlinkat, |a| { (0, 1) => Follow::No };
+    unlinkat = libc::SYS_unlinkat, |a| { (0, 1) => Follow::Name };
     /// `symlinkat`: the text of the link is the guest's, unmapped.
-    symlinkat = libc::SYS_symlinkat, |a| { (1, 2) => Follow::No };
+    symlinkat = libc::SYS_symlinkat, |a| { (1, 2) => Follow::Name };
     /// `linkat`
-    linkat = libc::SYS_linkat, |a| { (0, 1) => unless(a[4] & FOLLOW == 0), (2, 3) => Follow::No };
+    linkat = libc::SYS_linkat, |a| { (0, 1) => unless(a[4] & FOLLOW == 0), (2, 3) => Follow::Name };
     /// `renameat`
-    renameat = libc::SYS_renameat, |a| { (0, 1) => Follow::No, (2, 3) => Follow::No };
+    renameat = libc::SYS_renameat, |a| { (0, 1) => Follow::Name, (2, 3) => Follow::Name };
     /// `renameat2`
-    renameat2 = libc::SYS_renameat2, |a| { (0, 1) => Follow::No, (2, 3) => Follow::No };
+    renameat2 = libc::SYS_renameat2, |a| { (0, 1) => Follow::Name, (2, 3) => Follow::Name };
     /// `umount2`
     umount2 = libc::SYS_umount2, |a| { (CWD, 0) => unless(a[1] & libc::UMOUNT_NOFOLLOW as u64 != 0) };
     /// `pivot_root`
-    pivot_root = libc::SYS_pivot_root, |a| { (CWD, 0) => Follow::Yes, (CWD, 1) => Follow::Yes };
+    pivot_root = libc::SYS_pivot_root, |a| { (CWD, 0) => Follow::Place, (CWD, 1) => Follow::Place };
     /// `statfs`
     statfs = libc::SYS_statfs, |a| { (CWD, 0) => Follow::Yes };
     /// `truncate`
@@ -148,7 +148,7 @@ path_calls! {
     /// `faccessat2`
     faccessat2 = libc::SYS_faccessat2, |a| { (0, 1) => unless(a[3] & NOFOLLOW != 0) };
     /// `chdir`
-    chdir = libc::SYS_chdir, |a| { (CWD, 0) => Follow::Yes };
+    chdir = libc::SYS_chdir, |a| { (CWD, 0) => Follow::Place };
     /// `fchmodat`
     fchmodat = libc::SYS_fchmodat, |a| { (0, 1) => Follow::Yes };
     /// `fchmodat2`
