@@ -100,6 +100,7 @@ pub const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/signal.rs", "host signal handlers"),
     (
         "runtime/src/vcpu.rs",
+        "runtime/src/vcpu/caches.rs",
         "MXCSR; another thread empties a jump cache",
     ),
     (
@@ -131,6 +132,7 @@ pub const UNSAFE: &[(&str, &str)] = &[
     ),
     (
         "runtime/tests/sequences/engines.rs",
+        "runtime/tests/sequences/wordfuzz.rs",
         "guest memory at fixed addresses, a code area that it writes",
     ),
     ("src/main.rs", "C's main"),
