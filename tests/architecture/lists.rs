@@ -98,10 +98,10 @@ pub const UNSAFE: &[(&str, &str)] = &[
         "enters generated code; cached addresses of blocks",
     ),
     ("runtime/src/signal.rs", "host signal handlers"),
+    ("runtime/src/vcpu.rs", "MXCSR"),
     (
-        "runtime/src/vcpu.rs",
         "runtime/src/vcpu/caches.rs",
-        "MXCSR; another thread empties a jump cache",
+        "zeroed memory; other threads remove entries of a jump cache",
     ),
     (
         "runtime/src/debug/jitdump.rs",
@@ -131,8 +131,11 @@ pub const UNSAFE: &[(&str, &str)] = &[
         "enters baseline code by hand",
     ),
     (
-        "runtime/tests/sequences/engines.rs",
         "runtime/tests/sequences/wordfuzz.rs",
+        "a process of its own; guest memory by address",
+    ),
+    (
+        "runtime/tests/sequences/engines.rs",
         "guest memory at fixed addresses, a code area that it writes",
     ),
     ("src/main.rs", "C's main"),
