@@ -78,6 +78,9 @@ impl Default for EngineConfig {
 /// Executions in the interpreter before a block gets baseline code.
 const WARM: u32 = 2;
 
+/// Executions in the interpreter before it is tried again, if there was no room for baseline code.
+const RETRY: u32 = 500;
+
 impl EngineConfig {
     /// Whether baseline code stands between interpreter and regions.
     fn baseline(&self) -> bool {
@@ -333,8 +336,13 @@ impl Engine {
             cpu.phase(Phase::Compile);
             let done = self.tier1.promote_baseline(base, b, &cpu.shared);
             cpu.phase(Phase::Dispatch);
-            if done {
-                return false;
+            match done {
+                Some(true) => return false,
+                Some(false) => {}
+                None => {
+                    b.cool(RETRY);
+                    return true;
+                }
             }
         } else {
             self.queue(cpu, b);

@@ -16,14 +16,15 @@ static LOOP: [u32; 5] = [
     0xd400_0001, // svc #0
 ];
 
-struct Words {
+struct Words<'a> {
+    code: &'a [u32],
     fault: Option<u64>,
 }
 
-impl Environment for Words {
+impl Environment for Words<'_> {
     fn fetch(&mut self, pc: u64) -> Option<u32> {
-        let n = pc.wrapping_sub(LOOP.as_ptr() as u64) / 4;
-        LOOP.get(n as usize).copied()
+        let n = pc.wrapping_sub(self.code.as_ptr() as u64) / 4;
+        self.code.get(n as usize).copied()
     }
     fn exception(&mut self, _: &mut Vcpu, e: Exception) -> Flow {
         match e {
@@ -66,7 +67,10 @@ fn engine(jit: JitMode) -> Engine {
 fn run(e: &Engine, cpu: &mut Vcpu, times: u64, at: u64) -> Result<u64, u64> {
     let r = cpu.regs_mut();
     (r.pc, r.x[0], r.x[1], r.x[2]) = (LOOP.as_ptr() as u64, times, at, 0);
-    let mut env = Words { fault: None };
+    let mut env = Words {
+        code: &LOOP,
+        fault: None,
+    };
     match e.run(cpu, &mut env) {
         0 => Ok(cpu.regs().x[2]),
         _ => Err(env.fault.unwrap()),
@@ -144,4 +148,48 @@ fn an_engine_gives_back_memory_and_threads() {
         assert!(Instant::now() < end, "{} of {before}", large_mappings());
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Many small blocks, some of them short loops, in a loop that adds their numbers into x2, x0 times; their sum.
+fn many_blocks(n: u32) -> (Vec<u32>, u64) {
+    let mut code = Vec::new();
+    for i in 0..n {
+        let number = i & 0xfff;
+        code.push(0x9100_0042 | number << 10); // add x2, x2, #number
+        code.push(0xb400_0041); // cbz x1, .+8
+        if i % 64 == 0 {
+            // movz x3, #200; subs x3, x3, #1; b.ne .-4
+            code.extend([0xd280_1903, 0xf100_0463, 0x54ff_ffe1]);
+        }
+    }
+    code.push(0xf100_0400); // subs x0, x0, #1
+    let back = -(code.len() as i32);
+    code.push(0x5400_0001 | (back as u32 & 0x7_ffff) << 5); // b.ne
+    code.push(0xd400_0001); // svc #0
+    (code, (0..n).map(|i| (i & 0xfff) as u64).sum())
+}
+
+#[test]
+fn code_that_does_not_fit_is_evicted_while_several_compile() {
+    let _g = alone();
+    let (code, sum) = many_blocks(6000);
+    let c = EngineConfig {
+        threshold: 20,
+        threads: 3,
+        cache_size: 256 << 10,
+        ..EngineConfig::default()
+    };
+    let e = Engine::new(c).unwrap();
+    let rounds = 60;
+    let mut cpu = Vcpu::new();
+    let r = cpu.regs_mut();
+    (r.pc, r.x[0], r.x[1]) = (code.as_ptr() as u64, rounds, 1);
+    let mut env = Words {
+        code: &code,
+        fault: None,
+    };
+    assert_eq!(e.run(&mut cpu, &mut env), 0);
+    assert_eq!(cpu.regs().x[2], sum * rounds);
+    assert!(e.stats().get(Counter::Evictions) > 0);
+    assert!(e.stats().get(Counter::CompileRegions) > 0);
 }

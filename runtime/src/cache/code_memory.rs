@@ -71,6 +71,8 @@ struct Segment {
     used: usize,
     /// Another process may execute or write here: needs fresh memory before it is filled from its start.
     shared: bool,
+    /// Places that have been given out and whose units nobody can find yet.
+    pending: usize,
 }
 
 // SAFETY: addresses of mappings that live as long as the value; writes are serialised by the owner's lock.
@@ -274,8 +276,8 @@ impl CodeMemory {
         (self.current + 1) % self.segments.len()
     }
 
-    /// Room for `len` bytes of code and `slots` chain slots in the current segment. `None`: full, evict [`Self::next_segment`] and
-    /// call [`Self::advance`].
+    /// Room for `len` bytes of code and `slots` chain slots in the current segment, until [`Self::settle`] is called for it. `None`: full,
+    /// evict [`Self::next_segment`] and call [`Self::advance`].
     pub fn alloc(&mut self, len: usize, slots: usize) -> Option<Place> {
         let len = len.next_multiple_of(LINE);
         let slot_bytes = slots * size_of::<ChainSlot>();
@@ -292,12 +294,24 @@ impl CodeMemory {
         self.code_used += len;
         self.slots_used += slot_bytes;
         self.segments[self.current].used = self.code_used;
+        self.segments[self.current].pending += 1;
         Some(Place {
             exec: self.exec + off as u64,
             write: (self.write + off as u64) as *mut u8,
             slots: slot as *mut ChainSlot,
             segment: self.current,
         })
+    }
+
+    /// The unit that a place was for can be found now, or is not to be.
+    pub fn settle(&mut self, segment: usize) {
+        let s = &mut self.segments[segment];
+        s.pending = s.pending.saturating_sub(1);
+    }
+
+    /// Whether somebody is about to write to the segment. It must not be filled anew.
+    pub fn pending(&self, segment: usize) -> bool {
+        self.segments[segment].pending > 0
     }
 
     /// Bytes of slots in a segment.
@@ -334,6 +348,8 @@ impl CodeMemory {
     /// After `fork`, in the child: the parent may run and write everywhere.
     pub fn set_foreign(&mut self) {
         for s in &mut self.segments {
+            // Whoever was about to write is not here.
+            s.pending = 0;
             s.shared = true;
         }
         self.foreign = true;

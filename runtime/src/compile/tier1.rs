@@ -5,6 +5,7 @@ use crate::cache::code_memory::{CodeMemory, Place};
 use crate::cache::tables::{Key, Tables};
 use crate::cache::unit::{Tier, Unit1};
 use crate::compile::cpu_time::CpuClocks;
+use crate::compile::placed::{Installed, Pinned};
 use crate::compile::record::Made;
 use crate::compile::region::{self, Region};
 use crate::compile::trace::{self, Trace};
@@ -496,7 +497,7 @@ impl Tier1 {
             tracing::debug!(target: "compile", "no room for the region at {:#x}", anchor.0);
             return;
         };
-        unit.rebuilds = replaces.map_or(0, |x| x.1);
+        unit.unit.rebuilds = replaces.map_or(0, |x| x.1);
         let mut t = self.tables.write();
         let current = |(pc, w): &(u64, Box<[u32]>)| {
             t.block((*pc, anchor.1))
@@ -506,7 +507,7 @@ impl Tier1 {
             self.stats.add(Counter::CompileStale, 1);
             return;
         }
-        self.name_lines(&unit);
+        self.name_lines(&unit.unit);
         if let Some((old, _)) = replaces {
             let epoch = self.epoch.load(Ordering::SeqCst);
             let gone = t.retire_unit(old, epoch, self.unlinked());
@@ -514,34 +515,36 @@ impl Tier1 {
             self.epoch.fetch_add(1, Ordering::SeqCst);
             self.purge_jump_caches(&mut t);
         }
-        self.record(&unit, r, c, made);
-        t.insert_unit(unit, None, self.unlinked());
+        self.record(&unit.unit, r, c, made);
+        t.insert_unit(unit.unit, None, self.unlinked());
         self.free(&mut t);
     }
 
-    /// Compiles a block's templates and publishes them. True if the block now has native code.
-    pub fn promote_baseline(&self, base: &mut Baseline, b: &Block0, own: &CpuShared) -> bool {
+    /// Compiles a block's templates and publishes them. True if the block now has native code; `None` if there is no room at the moment.
+    pub fn promote_baseline(
+        &self,
+        base: &mut Baseline,
+        b: &Block0,
+        own: &CpuShared,
+    ) -> Option<bool> {
         if !self.ready() {
-            return false;
+            return Some(false);
         }
         let begun = self.stats.collect.records().then(Instant::now);
         let Some(c) = base.compile(&b.code, b.pc, b.mode) else {
-            return false;
+            return Some(false);
         };
         let count = trace::AT.min(self.threshold.min(i32::MAX as u32) as i32);
-        let Some((unit, counter)) = self.install_baseline(&c, Tier::Baseline, &[b], count, own)
-        else {
-            return false;
-        };
+        let (unit, counter) = self.install_baseline(&c, Tier::Baseline, &[b], count, own)?;
         let mut t = self.tables.write();
         if b.dead.load(Ordering::SeqCst) || t.entry((b.pc, b.mode)).is_some() {
             // Dropped, or another CPU was faster.
-            return !b.dead.load(Ordering::SeqCst);
+            return Some(!b.dead.load(Ordering::SeqCst));
         }
-        self.name_lines(&unit);
-        self.record_baseline(&unit, &c, begun);
-        t.insert_unit(unit, Some((counter, count)), self.unlinked());
-        true
+        self.name_lines(&unit.unit);
+        self.record_baseline(&unit.unit, &c, begun);
+        t.insert_unit(unit.unit, Some((counter, count)), self.unlinked());
+        Some(true)
     }
 
     /// Compiles the trace of a block whose baseline code has run often, and publishes it. False if the block's code is still the same.
@@ -584,30 +587,30 @@ impl Tier1 {
         else {
             return false;
         };
-        unit.loops = loops;
+        unit.unit.loops = loops;
         let mut t = self.tables.write();
         if blocks.iter().any(|b| b.dead.load(Ordering::SeqCst))
             || t.entry(key).is_none_or(|e| e.tier != Tier::Baseline)
         {
             return false;
         }
-        self.name_lines(&unit);
-        self.record_baseline(&unit, &c, begun);
+        self.name_lines(&unit.unit);
+        self.record_baseline(&unit.unit, &c, begun);
         tracing::debug!(
             target: "compile",
             "trace {:#x}: {} of {} blocks, {} instructions -> {} bytes{}: {:x?}",
             head.pc,
             used,
             parts.len(),
-            unit.guest_insns,
-            unit.len,
+            unit.unit.guest_insns,
+            unit.unit.len,
             if loops { ", loops" } else { "" },
             blocks.iter().map(|b| b.pc).collect::<Vec<_>>(),
         );
         for b in blocks {
             b.join_trace(head);
         }
-        t.insert_unit(unit, Some((counter, count)), self.unlinked());
+        t.insert_unit(unit.unit, Some((counter, count)), self.unlinked());
         std::ptr::eq(head, hot)
     }
 
@@ -619,12 +622,12 @@ impl Tier1 {
         blocks: &[&Block0],
         count: i32,
         own: &CpuShared,
-    ) -> Option<(Box<Unit1>, u64)> {
+    ) -> Option<(Installed<'_>, u64)> {
         let ranges = blocks.iter().map(|b| (b.pc, b.pc + b.len())).collect();
         let insns = blocks.iter().map(|b| b.words.len() as u32).sum();
         let mode = blocks.first()?.mode;
         let unit = self.install(c, tier, mode, ranges, insns, Some(own))?;
-        let counter = unit.counter()?;
+        let counter = unit.unit.counter()?;
         // The counter is the low half of the word.
         counter.store(count as u64, Ordering::Relaxed);
         let at = std::ptr::from_ref(counter) as u64;
@@ -640,10 +643,11 @@ impl Tier1 {
         ranges: SmallVec<[(u64, u64); 1]>,
         guest_insns: u32,
         own: Option<&CpuShared>,
-    ) -> Option<Box<Unit1>> {
+    ) -> Option<Installed<'_>> {
         let place = self.place(c.code.len(), c.slots.len(), own)?;
+        let pinned = Pinned::new(&self.memory, place.segment);
         self.write(&place, c)?;
-        Some(Box::new(Unit1 {
+        let unit = Box::new(Unit1 {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             tier,
             mode,
@@ -663,7 +667,8 @@ impl Tier1 {
             rebuilds: 0,
             dead: AtomicBool::new(false),
             incoming: Mutex::default(),
-        }))
+        });
+        Some(Installed { unit, pinned })
     }
 
     /// The fault handler finds the unit from now on.
@@ -759,7 +764,7 @@ impl Tier1 {
         if let Some(m) = mem.as_mut()
             && m.next_segment() == segment
         {
-            return m.advance().is_ok();
+            return !m.pending(segment) && m.advance().is_ok();
         }
         true
     }
