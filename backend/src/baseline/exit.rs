@@ -233,19 +233,33 @@ impl Baseline {
                 resume,
             } => {
                 self.r.asm.bind(jump, here);
-                self.push_op(op);
-                self.r.asm.put(0xe8, 5);
-                self.redo_calls
-                    .push((self.part, self.r.asm.pos() as u32 - 4));
-                match result {
-                    Home::Gpr(r, w) => self.r.asm.load(r, w),
-                    Home::D(x, w) => self.r.asm.load_d(x, w),
-                    Home::V(x, w) => self.r.asm.load_v(x, w),
-                }
-                self.r.asm.jmp_to(resume as usize);
+                self.redo_op(op, result, resume);
             }
-            Cold::Decide { jump, op } => {
-                self.r.asm.bind(jump, here);
+            Cold::Flags {
+                rare,
+                from,
+                op,
+                result: (d, w),
+                resume,
+            } => {
+                self.r.asm.bind(rare.jump, here);
+                self.rare_flags(rare, |me, c| {
+                    match from {
+                        Some(from) => me.r.asm.cmov(c, d, from),
+                        None => me.r.asm.setcc(c, d),
+                    }
+                    me.r.asm.jmp_to(resume as usize);
+                });
+                self.redo_op(op, Home::Gpr(d, w), resume);
+            }
+            Cold::Decide { rare, op } => {
+                self.r.asm.bind(rare.jump, here);
+                self.rare_flags(rare, |me, c| {
+                    let [taken, fall] = me.side_at;
+                    let jump = me.r.asm.jcc(c);
+                    me.r.asm.bind(jump, taken);
+                    me.r.asm.jmp_to(fall);
+                });
                 let a = &mut self.r.asm;
                 a.mov_imm(RSI, op as u64 * size_of::<BOp>() as u64);
                 a.put(0xe8, 5);
@@ -257,6 +271,20 @@ impl Baseline {
                 a.jmp_to(self.side_at[1]);
             }
         }
+    }
+
+    /// The runtime executes the op with all registers kept.
+    fn redo_op(&mut self, op: u32, result: Home, resume: u32) {
+        self.push_op(op);
+        self.r.asm.put(0xe8, 5);
+        self.redo_calls
+            .push((self.part, self.r.asm.pos() as u32 - 4));
+        match result {
+            Home::Gpr(r, w) => self.r.asm.load(r, w),
+            Home::D(x, w) => self.r.asm.load_d(x, w),
+            Home::V(x, w) => self.r.asm.load_v(x, w),
+        }
+        self.r.asm.jmp_to(resume as usize);
     }
 
     fn misaligned(&mut self, addr: Gpr, write: bool) {

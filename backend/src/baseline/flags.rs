@@ -6,7 +6,7 @@
 //! Relies on the bytecode builder: words of a triple are written by flags ops only.
 
 use super::asm::{Enc, STATE, alu, cc, sh};
-use super::{Baseline, Cold, Home, Known};
+use super::{Baseline, Cold, Known, Rare};
 use crate::bytecode::{BOp, Op0};
 use metaphrase_ir::flags::CARRY_IN;
 use metaphrase_ir::{Cond, FlagsKind};
@@ -224,15 +224,9 @@ impl Baseline {
                 if n & 1 == 0 { cc::B } else { cc::AE }
             }
             _ => {
-                // Bit NZCV of a table of the condition's truth values.
                 let (t, m) = (self.r.alloc(), self.r.alloc());
-                let table = (0..16u32).filter(|f| c.holds(f << 28));
-                let table = table.fold(0u64, |t, f| t | 1 << f);
                 self.r.asm.mov32(t, a);
-                self.r.asm.shift_imm(sh::SHR, false, t, 28);
-                self.r.asm.mov_imm(m, table);
-                // bt m, t
-                self.r.asm.rr(Enc(0, 1, 0xa3), false, t, m);
+                self.packed(c, t, m);
                 cc::B
             }
         }
@@ -291,9 +285,9 @@ impl Baseline {
         c
     }
 
-    /// As `holds` for a triple of unknown kind, which memory holds; a kind that is no subtraction takes the returned jump.
-    fn holds_dynamic(&mut self, c: Cond, word: u16) -> (u8, u32) {
-        let (a, b) = (self.r.alloc(), self.r.alloc());
+    /// As `holds` for a triple of unknown kind, which memory holds; a kind that is no subtraction takes the jump in what is returned.
+    fn holds_dynamic(&mut self, c: Cond, word: u16) -> (u8, Rare) {
+        let (a, b, cond) = (self.r.alloc(), self.r.alloc(), c);
         let m = &mut self.r.asm;
         m.load(a, word + 1);
         m.load(b, word + 2);
@@ -315,7 +309,85 @@ impl Baseline {
                 cc::E
             }
         };
+        let rare = Rare {
+            jump: rare,
+            cond,
+            word,
+            a,
+            b,
+        };
         (c, rare)
+    }
+
+    /// Off the main path: the condition on flags of a rare kind. `then` uses the host's condition and goes elsewhere; it is emitted
+    /// twice. FCMP's kinds come out at the end.
+    pub(super) fn rare_flags(&mut self, r: Rare, mut then: impl FnMut(&mut Self, u8)) {
+        let Rare {
+            cond, word, a, b, ..
+        } = r;
+        if cond as usize >= AFTER_ADD.len() {
+            return;
+        }
+        self.r.asm.reserve(super::asm::ROOM);
+        let m = &mut self.r.asm;
+        // Without the carry: Add32, Add64, Logic32, Logic64 are 3 to 6.
+        m.load(a, word);
+        m.mov32(b, a);
+        m.alu_imm(alu::AND, false, b, (1 << CARRY_IN) - 1);
+        m.alu_imm(alu::SUB, false, b, FlagsKind::Add32 as i32);
+        m.alu_imm(alu::CMP, false, b, 3);
+        let other = m.jcc(cc::A);
+        m.alu_imm(alu::CMP, false, b, 2);
+        let logic = m.jcc8(cc::AE);
+        let mut joins = [0; 3];
+        // The 32-bit kinds are the odd ones.
+        m.test8_imm(a, 1);
+        let narrow = m.jcc8(cc::NE);
+        for (n, w) in [true, false].into_iter().enumerate() {
+            if !w {
+                m.here8(narrow);
+            }
+            m.rr(Enc(0, 1, 0xba), false, 4, a); // bt
+            m.put(CARRY_IN as u64, 1);
+            m.load(a, word + 1);
+            m.load(b, word + 2);
+            m.alu(alu::ADC, w, a, b);
+            joins[n] = m.jmp8();
+        }
+        m.here8(logic);
+        m.test8_imm(a, 1);
+        m.load(a, word + 1);
+        let narrow = m.jcc8(cc::NE);
+        m.test(true, a, a);
+        joins[2] = m.jmp8();
+        m.here8(narrow);
+        m.test(false, a, a);
+        for f in joins {
+            m.here8(f);
+        }
+        let c = self.after_add(cond);
+        then(self, c);
+        let m = &mut self.r.asm;
+        let at = m.pos();
+        m.bind(other, at);
+        m.test(true, a, a);
+        let fcmp = m.jcc(cc::NE);
+        m.load(a, word + 1);
+        self.packed(cond, a, b);
+        then(self, cc::B);
+        let m = &mut self.r.asm;
+        let at = m.pos();
+        m.bind(fcmp, at);
+    }
+
+    /// Carry = `c` holds on the packed flags in `t`; changes both registers.
+    fn packed(&mut self, c: Cond, t: u8, m: u8) {
+        // Bit NZCV of a table of the condition's truth values.
+        let table = (0..16u32).filter(|f| c.holds(f << 28));
+        let table = table.fold(0u64, |t, f| t | 1 << f);
+        self.r.asm.shift_imm(sh::SHR, false, t, 28);
+        self.r.asm.mov_imm(m, table);
+        self.r.asm.rr(Enc(0, 1, 0xa3), false, t, m); // bt m, t
     }
 
     fn cond(&mut self, i: u32, o: &BOp) {
@@ -333,7 +405,7 @@ impl Baseline {
             }
         };
         self.r.asm.setcc(cc, d);
-        self.redo(rare, i, d, o.d);
+        self.redo(rare, i, None, d, o.d);
         self.r.set(o.d, d);
     }
 
@@ -353,17 +425,18 @@ impl Baseline {
             }
         };
         self.r.asm.cmov(cc, d, a);
-        self.redo(rare, i, d, o.d);
+        self.redo(rare, i, Some(a), d, o.d);
         self.r.set(o.d, d);
     }
 
-    /// The op's rare case comes back here with `d` fetched from word `w`.
-    fn redo(&mut self, rare: Option<u32>, i: u32, d: u8, w: u16) {
-        if let Some(jump) = rare {
-            self.later(Cold::Redo {
-                jump,
+    /// The op's rare case comes back here with `d` computed there: set if the condition holds, or else `from` if it does.
+    fn redo(&mut self, rare: Option<Rare>, i: u32, from: Option<u8>, d: u8, w: u16) {
+        if let Some(rare) = rare {
+            self.later(Cold::Flags {
+                rare,
+                from,
                 op: i,
-                result: Home::Gpr(d, w),
+                result: (d, w),
                 resume: self.r.asm.pos() as u32,
             });
         }
@@ -381,9 +454,9 @@ impl Baseline {
                 self.ahead = None;
                 self.r.flush_guest();
                 self.r.flush_words(o.a, 3);
-                let (cc, jump) = self.holds_dynamic(c, o.a);
+                let (cc, rare) = self.holds_dynamic(c, o.a);
                 self.branch(cc);
-                self.later(Cold::Decide { jump, op: i });
+                self.later(Cold::Decide { rare, op: i });
             }
         }
     }

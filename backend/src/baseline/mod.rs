@@ -81,7 +81,28 @@ enum Cold {
     /// An indirect branch that does not go where the trace goes on.
     LookUp { jump: u32, target: Gpr },
     /// A conditional exit whose flags are of a rare kind.
-    Decide { jump: u32, op: u32 },
+    Decide { rare: Rare, op: u32 },
+    /// As `Redo`, of a condition on flags of a rare kind: few are left to the runtime. The result is the condition's truth, or `from`
+    /// instead of what the register holds.
+    Flags {
+        rare: Rare,
+        from: Option<Gpr>,
+        op: u32,
+        result: (Gpr, u16),
+        resume: u32,
+    },
+}
+
+/// A condition on flags whose kind turned out to be rare.
+#[derive(Clone, Copy, Debug)]
+struct Rare {
+    jump: u32,
+    cond: metaphrase_ir::Cond,
+    /// The triple.
+    word: u16,
+    /// Scratch.
+    a: Gpr,
+    b: Gpr,
 }
 
 /// A register and the frame word that it mirrors.
@@ -273,7 +294,7 @@ impl Baseline {
 
     /// To be emitted after the main path.
     fn later(&mut self, c: Cold) {
-        let resumes = matches!(c, Cold::Redo { .. });
+        let resumes = matches!(c, Cold::Redo { .. } | Cold::Flags { .. });
         let dirty = if resumes { (0, 0) } else { self.snapshot() };
         self.cold.push((self.part, c, dirty));
     }
