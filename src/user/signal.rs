@@ -23,6 +23,7 @@ use super::sigframe;
 use super::syscall::Errno;
 use super::task::Thread;
 use libc::{c_int, c_void, siginfo_t, ucontext_t};
+use memmap2::MmapMut;
 use metaphrase_runtime::env::{Access, Exception};
 use metaphrase_runtime::sync::Mutex;
 use metaphrase_runtime::vcpu::Vcpu;
@@ -274,9 +275,9 @@ thread_local! {
 /// Bytes of a host thread's signal stack: enough for the largest x86 state and a handler.
 const HOST_SIGSTACK: usize = 64 << 10;
 
-/// The host signal stack of a thread; freed when the thread ends.
+/// The host signal stack of a thread; freed when the thread ends. Mapped, so that what no handler needs is never touched.
 pub struct HostStack {
-    _memory: Box<[u8]>,
+    _memory: Option<MmapMut>,
 }
 
 impl Drop for HostStack {
@@ -293,14 +294,16 @@ impl Drop for HostStack {
 
 /// Makes this host thread receive signals for `t`, and gives it the guest's mask. `t` must not move while attached.
 pub fn attach(t: &Thread) -> HostStack {
-    let mut memory = vec![0u8; HOST_SIGSTACK].into_boxed_slice();
-    let ss = libc::stack_t {
-        ss_sp: memory.as_mut_ptr().cast(),
-        ss_flags: 0,
-        ss_size: memory.len(),
-    };
-    // SAFETY: the memory outlives its use (see HostStack).
-    unsafe { libc::sigaltstack(&ss, ptr::null_mut()) };
+    let mut memory = MmapMut::map_anon(HOST_SIGSTACK).ok();
+    if let Some(m) = &mut memory {
+        let ss = libc::stack_t {
+            ss_sp: m.as_mut_ptr().cast(),
+            ss_flags: 0,
+            ss_size: m.len(),
+        };
+        // SAFETY: the memory outlives its use (see HostStack).
+        unsafe { libc::sigaltstack(&ss, ptr::null_mut()) };
+    }
     receive_for(t);
     set_host_mask(t.mask);
     HostStack { _memory: memory }

@@ -13,7 +13,8 @@ use std::collections::VecDeque;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Entries of a block cache.
+/// Entries of a block cache at first, so that a small program touches little memory, and at most.
+const FEW_BLOCKS: usize = 1024;
 const BLOCK_ENTRIES: usize = 16384;
 /// Modes that a CPU keeps caches for.
 const SETS: usize = 4;
@@ -41,21 +42,51 @@ struct Set {
     /// Number of block retirements that `blocks` knows of.
     seen: u64,
     jumps: Box<[JumpEntry]>,
+    /// A power of two.
     blocks: Box<[CachedBlock]>,
+    /// Entries lost to other addresses since `blocks` has this size.
+    lost: usize,
 }
 
 impl Set {
     fn new(mode: u64, seen: u64) -> Set {
         // SAFETY: all zero bits are a valid entry of either kind.
-        let (jumps, blocks) = unsafe { (zeroed(JUMP_ENTRIES), zeroed(BLOCK_ENTRIES)) };
+        let (jumps, blocks) = unsafe { (zeroed(JUMP_ENTRIES), zeroed(FEW_BLOCKS)) };
         let set = Set {
             mode,
             seen,
             jumps,
             blocks,
+            lost: 0,
         };
         set.jumps[0].pc.store(empty_pc(0), Ordering::Relaxed);
         set
+    }
+
+    #[inline]
+    fn block_index(&self, pc: u64) -> usize {
+        (pc >> 2) as usize & (self.blocks.len() - 1)
+    }
+
+    fn put_block(&mut self, e: CachedBlock) {
+        let i = self.block_index(e.pc);
+        let old = std::mem::replace(&mut self.blocks[i], e);
+        self.lost += (!old.block.is_null() && old.pc != e.pc) as usize;
+    }
+
+    /// Makes room if too much gets lost.
+    fn grow_blocks(&mut self) {
+        let n = self.blocks.len();
+        if self.lost < n / 2 || n >= BLOCK_ENTRIES {
+            return;
+        }
+        // SAFETY: as in `new`.
+        let larger = unsafe { zeroed(n * 4) };
+        let old = std::mem::replace(&mut self.blocks, larger);
+        for &e in old.iter().filter(|e| !e.block.is_null()) {
+            self.put_block(e);
+        }
+        self.lost = 0;
     }
 }
 
@@ -141,14 +172,16 @@ impl Caches {
     /// The block remembered for a guest address.
     #[inline]
     pub fn block(&self, pc: u64) -> Option<*const Block0> {
-        let e = self.set().blocks[(pc >> 2) as usize & (BLOCK_ENTRIES - 1)];
+        let s = self.set();
+        let e = s.blocks[s.block_index(pc)];
         (e.pc == pc && !e.block.is_null()).then_some(e.block)
     }
 
     #[inline]
     pub fn remember(&mut self, pc: u64, block: *const Block0) {
-        let n = self.current;
-        self.sets[n].blocks[(pc >> 2) as usize & (BLOCK_ENTRIES - 1)] = CachedBlock { pc, block };
+        let s = &mut self.sets[self.current];
+        s.put_block(CachedBlock { pc, block });
+        s.grow_blocks();
     }
 
     /// Enters a target into the jump cache.
@@ -167,7 +200,8 @@ impl Caches {
         if known {
             let s = &mut self.sets[self.current];
             for &(_, pc) in log.entries.iter().rev().take_while(|e| e.0 > seen) {
-                s.blocks[(pc >> 2) as usize & (BLOCK_ENTRIES - 1)] = CachedBlock::EMPTY;
+                let i = s.block_index(pc);
+                s.blocks[i] = CachedBlock::EMPTY;
             }
         } else {
             self.sets[self.current].blocks.fill(CachedBlock::EMPTY);
@@ -241,7 +275,7 @@ mod tests {
         assert!(c.select(8, &shared));
         assert_eq!(c.block(0x1000), None);
         c.remember(0x1000, block(2));
-        c.remember(0x2000, block(3));
+        c.remember(0x2004, block(3));
         c.remember_jump(0x1000, 78);
         assert!(!c.select(0, &shared));
         assert_eq!(c.block(0x1000), Some(block(1)));
@@ -256,12 +290,27 @@ mod tests {
         assert_eq!((c.seen(), c.block(0x1000)), (0, Some(block(2))));
         assert_eq!(c.jumps()[0x400].pc.load(Ordering::Relaxed), 0);
         assert!(c.catch_up(1, &log));
-        assert_eq!((c.block(0x1000), c.block(0x2000)), (None, Some(block(3))));
+        assert_eq!((c.block(0x1000), c.block(0x2004)), (None, Some(block(3))));
 
         let many: Vec<u64> = (0..3000).map(|n| 0x10_0000 + n * 4).collect();
         log.push(2, &many);
         assert!(!c.catch_up(2, &log));
-        assert_eq!(c.block(0x2000), None);
+        assert_eq!(c.block(0x2004), None);
+    }
+
+    #[test]
+    fn the_block_cache_grows_and_keeps_what_is_in_it() {
+        let mut c = Caches::new();
+        assert_eq!(c.set().blocks.len(), FEW_BLOCKS);
+        for round in 0..3 {
+            for n in 0..8000 {
+                c.remember(0x40_0000 + n * 4, block(n as usize + 1));
+                assert_eq!(c.block(0x40_0000 + n * 4), Some(block(n as usize + 1)));
+            }
+            let kept = (0..8000).filter(|n| c.block(0x40_0000 + n * 4).is_some());
+            assert!(round == 0 || kept.count() == 8000);
+        }
+        assert_eq!(c.set().blocks.len(), BLOCK_ENTRIES);
     }
 
     #[test]
