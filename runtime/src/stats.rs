@@ -97,9 +97,11 @@ counters! {
     Tier0Executed       "tier0.insns_executed"       Count "Guest instructions in the blocks executed in tier 0";
 
     BaselineBlocks      "baseline.blocks"            Count "Blocks given baseline code";
-    BaselineTraces      "baseline.traces"            Count "Traces of blocks given baseline code of their own";
     BaselineInsns       "baseline.guest_insns"       Count "Guest instructions in them";
     BaselineBytes       "baseline.bytes"             Bytes "Baseline host code";
+    BaselineTraces      "baseline.traces"            Count "Traces of blocks given baseline code of their own";
+    TraceInsns          "baseline.trace_insns"       Count "Guest instructions in them";
+    TraceBytes          "baseline.trace_bytes"       Bytes "Host code of traces";
     BaselineExecutions  "baseline.executions"        Count "Times baseline code was entered, from anywhere (with --stats)";
     BaselineExecuted    "baseline.insns_executed"    Count "Guest instructions in the blocks and traces entered; a trace may be left early (with --stats)";
     Tier1Runs           "tier1.runs"                 Count "Times the dispatcher entered native code, baseline or regions";

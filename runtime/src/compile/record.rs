@@ -77,17 +77,21 @@ impl Tier1 {
 
     /// Baseline code of a block or trace is about to be published. The caller holds the tables' lock.
     pub(super) fn record_baseline(&self, u: &Unit1, c: &CompiledUnit, begun: Option<Instant>) {
-        let trace = u.tier == Tier::Trace;
-        self.stats.add(
-            if trace {
-                Counter::BaselineTraces
-            } else {
-                Counter::BaselineBlocks
-            },
-            1,
-        );
-        self.stats.add(Counter::BaselineInsns, u.guest_insns as u64);
-        self.stats.add(Counter::BaselineBytes, u.len as u64);
+        let (units, insns, bytes) = match u.tier {
+            Tier::Trace => (
+                Counter::BaselineTraces,
+                Counter::TraceInsns,
+                Counter::TraceBytes,
+            ),
+            _ => (
+                Counter::BaselineBlocks,
+                Counter::BaselineInsns,
+                Counter::BaselineBytes,
+            ),
+        };
+        self.stats.add(units, 1);
+        self.stats.add(insns, u.guest_insns as u64);
+        self.stats.add(bytes, u.len as u64);
         let (Some(begun), Some(mut d)) = (begun, self.stats.detail()) else {
             return;
         };

@@ -266,12 +266,12 @@ impl Machine {
     pub fn run_states(&mut self, arena: &mut Arena, g: &Group) -> Vec<Regs> {
         place(g.at, g.words.iter().copied());
         for n in 1..self.runs {
-            self.from_state(arena, g, &g.ins[0], n);
+            self.starting_from(arena, g, &g.ins[0], n);
         }
         let outs = g
             .ins
             .iter()
-            .map(|i| self.from_state(arena, g, i, 0))
+            .map(|i| self.starting_from(arena, g, i, 0))
             .collect();
         place(g.at, g.words.iter().map(|_| BRK));
         self.engine.invalidate(CODE, CODE + CODE_BYTES);
@@ -300,10 +300,10 @@ impl Machine {
 
     fn once(&mut self, arena: &mut Arena, g: &Group, n: u32) -> Regs {
         place(g.at, g.words.iter().copied());
-        self.from_state(arena, g, &g.ins[0], n)
+        self.starting_from(arena, g, &g.ins[0], n)
     }
 
-    fn from_state(&mut self, arena: &mut Arena, g: &Group, start: &Regs, n: u32) -> Regs {
+    fn starting_from(&mut self, arena: &mut Arena, g: &Group, start: &Regs, n: u32) -> Regs {
         if g.memory {
             arena.reset();
         }

@@ -163,8 +163,24 @@ pub(super) fn translation(s: &Stats) -> Section {
     baseline[4] = "-".into();
     if s.config.jit == "sync" {
         baseline[7] = "-".into();
+    } else {
+        let both = g(Counter::BaselineInsns) + g(Counter::TraceInsns);
+        baseline[7] = mean(s.phase_ns(Phase::Compile), both);
     }
     t.rows.push(baseline);
+    let mut traces = row(
+        "traces",
+        Counter::BaselineTraces,
+        Counter::TraceInsns,
+        Counter::TraceInsns,
+        Counter::TraceBytes,
+        0,
+    );
+    // Compiled on the same threads as baseline blocks; which guest instructions they repeat is not kept.
+    for n in [3, 4, 7] {
+        traces[n] = "-".into();
+    }
+    t.rows.push(traces);
     t.rows.push(row(
         "regions",
         Counter::CompileRegions,
