@@ -409,7 +409,13 @@ extern "C" fn eval(
         consts[0] = unsafe { (imm as *const u128).read_unaligned() };
         inst.imm = 0;
     }
+    // As the contract has it, the guest's sticky bits stay as they are.
+    let mut mxcsr = 0u32;
+    // SAFETY: stores a control register to a local.
+    unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &mut mxcsr) };
     let v = arith::eval(&inst, args, |_| arg, &consts, &mut frame.fp);
+    // SAFETY: loads what was stored.
+    unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &mxcsr) };
     // SAFETY: room for the result, by contract.
     unsafe { out.write(v.unwrap_or_else(|| panic!("{op:?} has no meaning"))) };
 }
