@@ -14,6 +14,7 @@ pub mod path;
 pub mod procfs;
 pub mod program;
 pub mod random;
+pub mod rseq;
 pub mod sigframe;
 pub mod signal;
 pub mod stack;

@@ -305,6 +305,7 @@ pub fn attach(t: &Thread) -> HostStack {
         unsafe { libc::sigaltstack(&ss, ptr::null_mut()) };
     }
     receive_for(t);
+    super::rseq::leave();
     set_host_mask(t.mask);
     HostStack { _memory: memory }
 }

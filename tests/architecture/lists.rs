@@ -146,6 +146,7 @@ pub const UNSAFE: &[(&str, &str)] = &[
     ("src/user/limits.rs", "host limits"),
     ("src/user/memory.rs", "maps guest memory"),
     ("src/user/procfs.rs", "host calls"),
+    ("src/user/rseq.rs", "the thread pointer"),
     ("src/user/signal.rs", "host signals"),
     ("src/user/stack.rs", "writes the initial stack"),
     ("src/user/start.rs", "host state before the guest starts"),
