@@ -183,7 +183,7 @@ pub static MODELS: &[Model] = &[
     Model { name: "base",        midr: 0x000f_04c0, feats: FeatSet::V8_0 },
     Model { name: "cortex-a53",  midr: 0x410f_d034, feats: FeatSet::V8_0.with_all(CRYPTO_V8) },
     Model { name: "cortex-a72",  midr: 0x410f_d083, feats: FeatSet::V8_0.with_all(CRYPTO_V8) },
-    Model { name: "neoverse-n1", midr: 0x413f_d0c1, feats: FeatSet::V8_0.with_all(CRYPTO_V8).with_all(&[
+    Model { name: "neoverse-n1", midr: 0x414f_d0c1, feats: FeatSet::V8_0.with_all(CRYPTO_V8).with_all(&[
         Feat::LSE, Feat::RDM, Feat::DPB, Feat::FP16, Feat::DOTPROD, Feat::LRCPC, Feat::LOR, Feat::SSBS]) },
     DEFAULT,
     MAX,
