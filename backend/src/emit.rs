@@ -37,6 +37,16 @@ pub enum NanFix {
     Eval,
 }
 
+/// Which host to compile for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum HostModel {
+    /// The one that we run on.
+    #[default]
+    Native,
+    /// x86-64-v3 (AVX2, FMA, BMI): code to look at, the same everywhere.
+    V3,
+}
+
 /// How to compile.
 #[derive(Clone, Copy, Debug)]
 pub struct CompileOpts {
@@ -44,6 +54,8 @@ pub struct CompileOpts {
     pub memory: MemoryModel,
     /// What to do about NaNs.
     pub nan: NanFix,
+    /// Which host the code is for.
+    pub host: HostModel,
     /// Emit landing pads, so that faults in guest accesses find exact state.
     pub pads: bool,
     /// Let accesses between which nothing becomes dirty share a pad.
@@ -64,6 +76,7 @@ impl Default for CompileOpts {
         CompileOpts {
             memory: MemoryModel::Direct,
             nan: NanFix::Retry,
+            host: HostModel::Native,
             pads: true,
             group_pads: true,
             poll: true,
@@ -190,9 +203,9 @@ impl std::fmt::Debug for Compiler {
 }
 
 impl Compiler {
-    /// A compiler for this host. `verify` as in [`CompileOpts`].
+    /// A compiler for a host; `host` and `verify` as in [`CompileOpts`].
     pub fn new(opts: &CompileOpts) -> Result<Compiler, CompileError> {
-        let isa = host::isa(opts.verify)?;
+        let isa = host::isa(opts.host, opts.verify)?;
         Ok(Compiler {
             caps: host::caps(&isa),
             isa,

@@ -3,8 +3,8 @@
 //! Settings decided by measurement (see the engine's design notes): `speed` and the backtracking allocator, no verifier in
 //! release builds, frame pointers kept because `return_call` needs them.
 
-use crate::emit::CompileError;
-use cranelift_codegen::isa::OwnedTargetIsa;
+use crate::emit::{CompileError, HostModel};
+use cranelift_codegen::isa::{self, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 
 /// What lowering asks about the host before it chooses an instruction sequence.
@@ -18,8 +18,24 @@ pub struct HostCaps {
     pub sse41: bool,
 }
 
+/// What x86-64-v3 has, by Cranelift's names.
+const V3_FEATURES: [&str; 12] = [
+    "has_sse3",
+    "has_ssse3",
+    "has_cmpxchg16b",
+    "has_sse41",
+    "has_sse42",
+    "has_avx",
+    "has_avx2",
+    "has_fma",
+    "has_popcnt",
+    "has_bmi1",
+    "has_bmi2",
+    "has_lzcnt",
+];
+
 /// Builds the target. `verify` turns the CLIF verifier on.
-pub fn isa(verify: bool) -> Result<OwnedTargetIsa, CompileError> {
+pub fn isa(model: HostModel, verify: bool) -> Result<OwnedTargetIsa, CompileError> {
     let host = |e: &dyn std::fmt::Display| CompileError::Host(e.to_string());
     let mut flags = settings::builder();
     for (name, value) in [
@@ -35,7 +51,16 @@ pub fn isa(verify: bool) -> Result<OwnedTargetIsa, CompileError> {
     ] {
         flags.set(name, value).map_err(|e| host(&e))?;
     }
-    let builder = cranelift_native::builder().map_err(|e| host(&e))?;
+    let builder = match model {
+        HostModel::Native => cranelift_native::builder().map_err(|e| host(&e))?,
+        HostModel::V3 => {
+            let mut b = isa::lookup_by_name("x86_64").map_err(|e| host(&e))?;
+            for feature in V3_FEATURES {
+                b.enable(feature).map_err(|e| host(&e))?;
+            }
+            b
+        }
+    };
     builder
         .finish(settings::Flags::new(flags))
         .map_err(|e| host(&e))

@@ -1,7 +1,7 @@
 //! Host listings for people: code as text, with guest addresses and fault sites.
 
 use crate::emit::CompiledUnit;
-use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Formatter, IntelFormatter};
 use std::fmt::Write;
 
 /// Disassembles bytes that execute at `address`, one instruction a line.
@@ -28,6 +28,29 @@ fn lines(code: &[u8], address: u64, mut f: impl FnMut(u32, String)) {
 }
 
 impl CompiledUnit {
+    /// Host instructions from the first entry to where control leaves the unit, as far as conditional branches are not taken (what they lead to
+    /// is rare).
+    pub fn path_length(&self) -> usize {
+        let mut at = self.entries.first().map_or(0, |e| e.1 as usize);
+        let mut n = 0;
+        while at < self.code.len() && n < 10_000 {
+            let mut d = Decoder::with_ip(64, &self.code[at..], at as u64, DecoderOptions::NONE);
+            let i = d.decode();
+            n += 1;
+            let next = i.next_ip() as usize;
+            let relocated = (self.relocs.iter()).any(|r| (at..next).contains(&(r.offset as usize)));
+            at = match i.flow_control() {
+                FlowControl::UnconditionalBranch if !relocated => i.near_branch_target() as usize,
+                FlowControl::UnconditionalBranch
+                | FlowControl::IndirectBranch
+                | FlowControl::Return
+                | FlowControl::Exception => break,
+                _ => next,
+            };
+        }
+        n
+    }
+
     /// The unit's host code (constants and stubs behind it included), each guest instruction's part headed by its address.
     pub fn listing(&self) -> String {
         let mut out = String::new();

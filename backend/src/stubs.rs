@@ -3,7 +3,7 @@
 //! All of it is position-independent and reaches everything through the frame, so the runtime may place the bytes anywhere.
 
 use crate::abi::{Builtin, FrameHeader, STATE_BIAS};
-use crate::emit::CompileError;
+use crate::emit::{CompileError, HostModel};
 use crate::host;
 use crate::lower::eval_signature;
 use cranelift_codegen::Context;
@@ -105,7 +105,7 @@ fn trampoline() -> Vec<u8> {
 /// convention inside, calls the table's `Eval`. Apart from [`Stubs`] because a process that never gets a hot region need not pay
 /// for Cranelift.
 pub fn eval_thunk() -> Result<Vec<u8>, CompileError> {
-    let isa = host::isa(cfg!(debug_assertions))?;
+    let isa = host::isa(HostModel::Native, cfg!(debug_assertions))?;
     let mut ctx = Context::for_function(Function::with_name_signature(
         UserFuncName::user(0, 2),
         eval_signature(CallConv::PreserveAll),

@@ -221,6 +221,22 @@ impl Baseline {
         }
     }
 
+    /// Compiles as for a host that has everything the templates can use: code to look at, the same everywhere.
+    pub fn for_any_host(&mut self) {
+        self.host = Host {
+            bmi1: true,
+            bmi2: true,
+            lzcnt: true,
+            popcnt: true,
+            fma: true,
+            sse42: true,
+            avx2: true,
+            aes: true,
+            pclmul: true,
+            sha: true,
+        };
+    }
+
     /// Compiles the block at `pc`. The code embeds the address of `code`, which must stay in place while the unit lives.
     /// `mode`: the block's translation mode. `None`: the host or the block is not suited.
     pub fn compile(&mut self, code: &Bytecode, pc: u64, mode: u64) -> Option<CompiledUnit> {

@@ -281,6 +281,18 @@ impl Build {
 mod tests {
     use super::*;
 
+    /// The look-up should stay in a processor's second-level cache; docs/differential.md has the number.
+    #[test]
+    fn the_table_is_small() {
+        let rows = COUNT * (size_of::<Row>() + size_of::<&Row>());
+        let lists = TABLE.candidates.len();
+        println!(
+            "{COUNT} rows in {rows} bytes; look-up of {lists} candidates in {} bytes",
+            size_of_val(&TABLE)
+        );
+        assert!(size_of_val(&TABLE) < 128 << 10);
+    }
+
     /// The look-up must offer every row that matches, in order: compared with a linear search over all rows.
     #[test]
     fn offers_every_matching_row_in_order() {

@@ -109,7 +109,8 @@ impl Oracle {
         let runner = Path::new(env!("CARGO_TARGET_TMPDIR")).join("exec-runner");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/oracle/exec.c");
         let status = Command::new(gcc)
-            .args(["-O2", "-static", "-o"])
+            // Where no address that a case is likely to make finds it.
+            .args(["-O2", "-static", "-Wl,-Ttext-segment=0x5a35a0000", "-o"])
             .args([&runner, &source])
             .status()
             .expect("gcc runs");

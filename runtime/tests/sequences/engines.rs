@@ -91,11 +91,44 @@ struct World<'a> {
     group: &'a Group,
     rng: Rng,
     patched: bool,
-    signo: u32,
-    addr: u64,
+    /// States to run from after this one.
+    next: std::slice::Iter<'a, Regs>,
+    outs: Vec<Regs>,
+    arena: &'a mut Arena,
 }
 
 impl World<'_> {
+    /// A run has ended: notes how, and begins the next.
+    fn ended(&mut self, cpu: &mut Vcpu, signo: u32, addr: u64) -> Flow {
+        let memory = self.group.memory;
+        let r = cpu.regs();
+        self.outs.push(Regs {
+            x: r.x,
+            sp: r.sp,
+            nzcv: r.nzcv(),
+            fpcr: r.fpcr,
+            fpsr: r.fpsr,
+            v: r.v,
+            pc: r.pc,
+            signo,
+            addr,
+            hash: if memory { self.arena.hash() } else { 0 },
+        });
+        let Some(start) = self.next.next() else {
+            return Flow::Leave(0);
+        };
+        self.begin(cpu, start);
+        Flow::Continue
+    }
+
+    fn begin(&mut self, cpu: &mut Vcpu, start: &Regs) {
+        if self.group.memory {
+            self.arena.reset();
+        }
+        put(cpu, start);
+        cpu.regs_mut().pc = self.group.at;
+    }
+
     /// Things that must not matter.
     fn disturb(&mut self, cpu: &Vcpu) {
         let (at, len) = (self.group.at, 4 * self.group.words.len() as u64);
@@ -119,7 +152,7 @@ impl Environment for World<'_> {
     }
 
     fn exception(&mut self, cpu: &mut Vcpu, e: Exception) -> Flow {
-        (self.signo, self.addr) = match e {
+        let (signo, addr) = match e {
             Exception::Svc(SAFEPOINT) => {
                 self.disturb(cpu);
                 return Flow::Continue;
@@ -146,7 +179,7 @@ impl Environment for World<'_> {
             } => (SIGTRAP, 0),
             Exception::Fault { addr, .. } => (SIGSEGV, addr),
         };
-        Flow::Leave(0)
+        self.ended(cpu, signo, addr)
     }
 
     fn interrupted(&mut self, _: &mut Vcpu) -> Flow {
@@ -264,15 +297,13 @@ impl Machine {
 
     /// Runs a sequence from each of its states; from the first of them often enough that the others meet what is compiled.
     pub fn run_states(&mut self, arena: &mut Arena, g: &Group) -> Vec<Regs> {
+        let warm = self.runs - 1;
+        let again = std::iter::repeat_n(&g.ins[0], warm as usize);
+        let starts: Vec<Regs> = again.chain(&g.ins).cloned().collect();
         place(g.at, g.words.iter().copied());
-        for n in 1..self.runs {
-            self.starting_from(arena, g, &g.ins[0], n);
-        }
-        let outs = g
-            .ins
-            .iter()
-            .map(|i| self.starting_from(arena, g, i, 0))
-            .collect();
+        let outs = self
+            .from_states(arena, g, &starts, 0)
+            .split_off(warm as usize);
         place(g.at, g.words.iter().map(|_| BRK));
         self.engine.invalidate(CODE, CODE + CODE_BYTES);
         outs
@@ -300,40 +331,26 @@ impl Machine {
 
     fn once(&mut self, arena: &mut Arena, g: &Group, n: u32) -> Regs {
         place(g.at, g.words.iter().copied());
-        self.starting_from(arena, g, &g.ins[0], n)
+        self.from_states(arena, g, &g.ins[..1], n).remove(0)
     }
 
-    fn starting_from(&mut self, arena: &mut Arena, g: &Group, start: &Regs, n: u32) -> Regs {
-        if g.memory {
-            arena.reset();
-        }
-        put(&mut self.cpu, start);
-        self.cpu.regs_mut().pc = g.at;
+    /// One run from each of these states, without leaving the engine between them.
+    fn from_states(&mut self, arena: &mut Arena, g: &Group, starts: &[Regs], n: u32) -> Vec<Regs> {
         let mut world = World {
             engine: &self.engine,
             group: g,
-            rng: Rng::new(start.x[0] ^ u64::from(n)),
+            rng: Rng::new(starts[0].x[0] ^ u64::from(n)),
             patched: false,
-            signo: 0,
-            addr: 0,
+            next: starts[1..].iter(),
+            outs: Vec::with_capacity(starts.len()),
+            arena,
         };
+        world.begin(&mut self.cpu, &starts[0]);
         self.engine.run(&mut self.cpu, &mut world);
         if world.patched {
             self.engine.invalidate(CODE, CODE + CODE_BYTES);
         }
-        let r = self.cpu.regs();
-        Regs {
-            x: r.x,
-            sp: r.sp,
-            nzcv: r.nzcv(),
-            fpcr: r.fpcr,
-            fpsr: r.fpsr,
-            v: r.v,
-            pc: r.pc,
-            signo: world.signo,
-            addr: world.addr,
-            hash: if g.memory { arena.hash() } else { 0 },
-        }
+        world.outs
     }
 
     /// Entries into compiled code so far.
