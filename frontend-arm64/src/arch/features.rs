@@ -189,14 +189,13 @@ pub static MODELS: &[Model] = &[
     MAX,
 ];
 
-/// The model of programs that ask for none: all that is implemented and not slower here than doing without (docs/decisions/0013).
-/// Without FEAT_PAuth, whose signing Debian's functions would do at every call; in the HINT space it is nothing then. Without FEAT_MOPS, with
-/// which the C library's short copies take a call into the runtime each: 4-12 % more time for python, cc1, C++ streams and exceptions.
+/// The model of programs that ask for none: all that is implemented but what makes programs slower (docs/decisions/0013).
 pub const DEFAULT: Model = Model {
     name: "default",
     midr: 0x000f_04c1,
     feats: FeatSet::IMPLEMENTED
         .without(Feat::PAUTH)
+        .without(Feat::SHA512)
         .without(Feat::MOPS),
 };
 
