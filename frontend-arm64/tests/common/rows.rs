@@ -6,6 +6,7 @@ use crate::exec::{
     CODE, CODE_BYTES, DATA, DATA_BYTES, Group, Oracle, Regs, SIGBUS, SIGILL, SIGSEGV, SIGTRAP,
 };
 use metaphrase_arm64::arch::features::{Feat, FeatSet};
+use metaphrase_arm64::arch::state::branch_address;
 use metaphrase_arm64::arch::sysreg;
 use metaphrase_arm64::decode;
 use metaphrase_arm64::decode::pattern::Row;
@@ -61,7 +62,8 @@ pub fn explained(row: &Row, w: u32, ours: &Regs, theirs: &Regs, lse2: bool) -> b
         // How much of a transfer the prologue and the main instruction do is IMPLEMENTATION DEFINED, so it is where a fault
         // finds the registers. QEMU goes page by page, we go to the byte.
         _ if row.feat == Feat::MOPS && ours.signo == SIGSEGV => {
-            let near = ours.addr >> 12 == theirs.addr >> 12;
+            // It names the address without its tag.
+            let near = branch_address(ours.addr) >> 12 == branch_address(theirs.addr) >> 12;
             // An address that x86-64 cannot have: its kernel does not say which it was.
             let no_address = ours.addr >> 47 != 0 && theirs.addr == 0;
             theirs.signo == SIGSEGV && (near || no_address)
@@ -158,6 +160,7 @@ fn bulk_state(rng: &mut Rng, row: &Row, w: u32, whole: bool) -> Regs {
     }
     let mut n = size;
     if !whole {
+        let size = size % (1 << 20); // no prologue leaves sizes that reach into the tag
         let down = row.name == "Cpy" && s < d;
         n = if down { size } else { size.wrapping_neg() };
     }

@@ -301,9 +301,7 @@ impl Machine {
         let again = std::iter::repeat_n(&g.ins[0], warm as usize);
         let starts: Vec<Regs> = again.chain(&g.ins).cloned().collect();
         place(g.at, g.words.iter().copied());
-        let outs = self
-            .from_states(arena, g, &starts, 0)
-            .split_off(warm as usize);
+        let outs = self.run_each(arena, g, &starts, 0).split_off(warm as usize);
         place(g.at, g.words.iter().map(|_| BRK));
         self.engine.invalidate(CODE, CODE + CODE_BYTES);
         outs
@@ -331,11 +329,11 @@ impl Machine {
 
     fn once(&mut self, arena: &mut Arena, g: &Group, n: u32) -> Regs {
         place(g.at, g.words.iter().copied());
-        self.from_states(arena, g, &g.ins[..1], n).remove(0)
+        self.run_each(arena, g, &g.ins[..1], n).remove(0)
     }
 
     /// One run from each of these states, without leaving the engine between them.
-    fn from_states(&mut self, arena: &mut Arena, g: &Group, starts: &[Regs], n: u32) -> Vec<Regs> {
+    fn run_each(&mut self, arena: &mut Arena, g: &Group, starts: &[Regs], n: u32) -> Vec<Regs> {
         let mut world = World {
             engine: &self.engine,
             group: g,
