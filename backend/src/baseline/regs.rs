@@ -290,17 +290,31 @@ impl Regs {
         (self.busy, self.xbusy) = (busy, xbusy);
     }
 
+    /// Takes a register in turn, in the first round only those that memory agrees with.
     fn steal(&mut self) -> Gpr {
+        let mut tried = 0;
         loop {
             self.next = self.next.wrapping_add(1) & 15;
+            tried += 1;
             let m = 1u16 << self.next;
-            if POOL & !self.busy & m != 0 {
+            if POOL & !self.busy & m != 0 && (tried > 16 || !self.is_dirty(self.next as Gpr)) {
                 let r = self.next as Gpr;
                 self.evict(r);
                 self.busy |= m;
                 return r;
             }
         }
+    }
+
+    fn is_dirty(&mut self, r: Gpr) -> bool {
+        let held = self.held[r as usize];
+        held.into_iter()
+            .any(|w| w != NONE && self.part(w, G) & DIRTY != 0)
+    }
+
+    fn is_dirty_x(&mut self, x: Xmm) -> bool {
+        let (d, v) = (self.xd[x as usize], self.xv[x as usize]);
+        d != NONE && self.part(d, D) & DIRTY != 0 || v != NONE && self.part(v, V) & DIRTY != 0
     }
 
     /// Empties a register; what it holds stays in it until somebody writes it.
@@ -512,9 +526,12 @@ impl Regs {
         let x = if can != 0 {
             can.trailing_zeros()
         } else {
+            let mut tried = 0;
             loop {
                 self.xnext = self.xnext.wrapping_add(1) & 15;
-                if self.xbusy >> self.xnext & 1 == 0 {
+                tried += 1;
+                let busy = self.xbusy >> self.xnext & 1 != 0;
+                if !busy && (tried > 16 || !self.is_dirty_x(self.xnext as Xmm)) {
                     break;
                 }
             }
