@@ -248,7 +248,7 @@ fn a_program_that_takes_all_memory_is_told_so_and_goes_on() {
     let d = scratch("memory");
     let source = "#include <stdio.h>\n#include <stdlib.h>\n#include <errno.h>\n#include <unistd.h>\n#include <sys/resource.h>\n#include <sys/wait.h>\n\
         int main(int c, char **v){ struct rlimit l; getrlimit(RLIMIT_AS, &l); printf(\"limit %ld\\n\", (long)l.rlim_cur >> 10);\
-        int n = 0; for (void **p, **q = 0; (p = malloc(100 << (n > 400 ? 0 : 20))); q = p) *p = q, n++; printf(\"enough %d error %d\\n\", n > 10, errno);\
+        int n = 0; for (void **p, **q = 0; (p = malloc(100 << (n > 400 ? 0 : 20))); q = p) *p = q, n++; printf(\"enough %d error %d\\n\", n > 5, errno);\
         fflush(stdout); for (int i = 0; i < 2000; i++) atan_like(i); return 7; }\
         int atan_like(int i){ char b[99]; return snprintf(b, sizeof b, \"%d %g %s\", i, i / 7., \"x\"); }";
     let Some(p) = guest(&d, "taker", source) else {
