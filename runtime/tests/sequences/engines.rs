@@ -313,8 +313,7 @@ impl Machine {
     }
 
     /// Runs a sequence in another world, to see that it comes back.
-    pub fn survive(&mut self, arena: &mut Arena, g: &Group, world: &mut dyn Environment) {
-        arena.reset();
+    pub fn survive(&mut self, g: &Group, world: &mut dyn Environment) {
         place(g.at, g.words.iter().copied());
         put(&mut self.cpu, &g.ins[0]);
         self.cpu.regs_mut().pc = g.at;
