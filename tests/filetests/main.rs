@@ -4,6 +4,7 @@
 //! the table below: the folder's name and the function that turns a case's body into the text that is expected after it.
 //! `BLESS=1 cargo test --test filetests KIND` rewrites the expectations, `FILETEST=part-of-path` picks files.
 
+mod cost;
 mod harness;
 mod opt;
 mod run;
@@ -24,6 +25,7 @@ kinds! {
     run: crate::run::runner;
     translate: crate::translate::translate;
     decode: crate::translate::decode;
+    cost: crate::cost::runner;
 }
 
 #[test]
