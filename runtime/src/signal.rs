@@ -50,6 +50,36 @@ pub fn install(forward: Forward) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Runs `f`, which starts a host thread, and puts the dispositions of signals 32 and 33 back: starting its first thread, the host's C
+/// library takes the latter for itself, but they belong to the guest, whose C library uses them in the same way.
+pub fn keep_library_signals<T>(f: impl FnOnce() -> T) -> T {
+    const NUMBERS: [i64; 2] = [32, 33];
+    const SIZE: usize = 8;
+    let mask = |how: c_int, set: u64| {
+        let mut old = 0u64;
+        // SAFETY: plain calls on locals.
+        unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how, &set, &mut old, SIZE) };
+        old
+    };
+    // The kernel's structure: handler, flags, restorer, mask.
+    let act = |n: i64, new: *const [u64; 4]| {
+        let mut old = [0u64; 4];
+        // SAFETY: as above; the library's wrapper refuses these signals.
+        let r = unsafe { libc::syscall(libc::SYS_rt_sigaction, n, new, &mut old, SIZE) };
+        (r == 0).then_some(old)
+    };
+    let masked = mask(libc::SIG_BLOCK, 3 << 31);
+    let before = NUMBERS.map(|n| act(n, ptr::null()));
+    let r = f();
+    for (n, old) in NUMBERS.into_iter().zip(&before) {
+        if let Some(old) = old {
+            act(n, old);
+        }
+    }
+    mask(libc::SIG_SETMASK, masked);
+    r
+}
+
 extern "C" fn on_fault(sig: c_int, info: *mut siginfo_t, ctx: *mut c_void) {
     // SAFETY: the kernel passes valid pointers.
     let (info_ref, uc) = unsafe { (&*info, &mut *(ctx as *mut ucontext_t)) };

@@ -118,7 +118,9 @@ pub fn start(thread: Thread, cpu: Vcpu, begin: Beginning) -> Result<i32, Errno> 
             STACK_SIZE - GUARD,
         );
         libc::pthread_attr_setdetachstate(attr.as_mut_ptr(), libc::PTHREAD_CREATE_DETACHED);
-        libc::pthread_create(&mut handle, attr.as_ptr(), body, boot.cast())
+        metaphrase_runtime::signal::keep_library_signals(|| {
+            libc::pthread_create(&mut handle, attr.as_ptr(), body, boot.cast())
+        })
     };
     if r != 0 {
         // SAFETY: the thread was not made, so the box is still ours; so is the stack.

@@ -198,10 +198,11 @@ pub fn beside(
     let started = boot.started.clone();
     let old = signal::set_raw_mask(u64::MAX);
     let args_there = *args;
-    let holder = std::thread::Builder::new()
+    let b = std::thread::Builder::new()
         .name("mp-process".into())
-        .stack_size(256 << 10)
-        .spawn(move || {
+        .stack_size(256 << 10);
+    let holder = metaphrase_runtime::signal::keep_library_signals(|| {
+        b.spawn(move || {
             let r = make(&mut boot, &args_there);
             metaphrase_runtime::signal::set_current(ptr::null_mut());
             signal::detach();
@@ -209,7 +210,8 @@ pub fn beside(
             if boot.started.load(Ordering::Acquire) == 0 {
                 tell(&boot.started, r.map_or_else(|e| -e.0, |id| id as i32));
             }
-        });
+        })
+    });
     signal::set_raw_mask(old);
     if holder.is_err() {
         return Err(Errno::EAGAIN);

@@ -327,10 +327,10 @@ impl Tier1 {
             && self.workers.load(Ordering::Relaxed) < n
         {
             let me = self.clone();
-            let r = std::thread::Builder::new()
+            let b = std::thread::Builder::new()
                 .name("mp-compile".into())
-                .stack_size(4 << 20)
-                .spawn(move || me.work());
+                .stack_size(4 << 20);
+            let r = crate::signal::keep_library_signals(|| b.spawn(move || me.work()));
             if let Err(e) = r {
                 tracing::warn!(target: "compile", "no compile thread: {e}");
                 return;

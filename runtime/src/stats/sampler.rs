@@ -33,10 +33,10 @@ pub(crate) fn start(engine: &Arc<Tier1>) {
     d.width = WIDTH_NS;
     drop(d);
     let weak = Arc::downgrade(engine);
-    let r = std::thread::Builder::new()
+    let b = std::thread::Builder::new()
         .name("mp-stats".into())
-        .stack_size(256 << 10)
-        .spawn(move || run(&weak));
+        .stack_size(256 << 10);
+    let r = crate::signal::keep_library_signals(|| b.spawn(move || run(&weak)));
     if let Err(e) = r {
         tracing::warn!(target: "stats", "no sampling thread: {e}");
     }
