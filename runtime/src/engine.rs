@@ -5,6 +5,7 @@
 
 use crate::cache::block::{Block0, COUNT_ONLY};
 use crate::cache::unit::Tier;
+use crate::compile::WARM;
 use crate::compile::tier1::{self, Tier1, Worker};
 use crate::env::{Access, Environment, Exception, Flow};
 use crate::helpers;
@@ -74,9 +75,6 @@ impl Default for EngineConfig {
         }
     }
 }
-
-/// Executions in the interpreter before a block gets baseline code.
-const WARM: u32 = 2;
 
 /// Executions in the interpreter before it is tried again, if there was no room for baseline code.
 const RETRY: u32 = 500;

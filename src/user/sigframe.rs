@@ -7,7 +7,7 @@ use super::signal::{Action, AltStack, SIGINFO_SIZE, SS_AUTODISARM, UNBLOCKABLE};
 use super::syscall::Errno;
 use super::task::Thread;
 use super::{uaccess, vdso};
-use metaphrase_arm64::arch::state::{GuestState, MONITOR_OPEN};
+use metaphrase_arm64::arch::state::{GuestState, MONITOR_OPEN, branch_address};
 use metaphrase_arm64::arch::sysreg::{PSTATE_DIT, PSTATE_SSBS};
 use metaphrase_runtime::vcpu::Vcpu;
 
@@ -167,7 +167,8 @@ pub fn pop(t: &mut Thread, cpu: &mut Vcpu) -> Result<(), Errno> {
         r.x[i] = b.get64(SC_REGS + 8 * i);
     }
     r.sp = b.get64(SC_SP);
-    r.pc = b.get64(SC_PC);
+    // As ERET does (AArch64.BranchAddr).
+    r.pc = branch_address(b.get64(SC_PC));
     r.set_nzcv((pstate & PSTATE_NZCV) as u32);
     (r.dit, r.ssbs) = (pstate & PSTATE_DIT, pstate & PSTATE_SSBS);
     r.fpsr = b.get32(fp + 8) & 0x0800_009f;

@@ -622,25 +622,9 @@ fn signal_of(pc: u64, e: Exception) -> (i32, i32, u64, u64) {
     }
 }
 
-/// Where a branch to a tagged address goes (AArch64.BranchAddr, with TCR_EL1.TBI0 set and TBID0 clear as Linux has them); `None` if there is
-/// no tag. Done here, because programs hardly ever do it and branches are frequent.
-fn branch_target(pc: u64) -> Option<u64> {
-    let bare = (pc << 8) as i64 >> 8;
-    (bare as u64 != pc).then_some(bare as u64)
-}
-
 /// Delivers a synchronous exception: at once, or the process ends if the signal is blocked or ignored (force_sig_fault).
 pub fn fault(t: &mut Thread, cpu: &mut Vcpu, e: Exception) {
     let pc = cpu.regs().pc;
-    if let Exception::Fault {
-        access: Access::Fetch,
-        ..
-    } = e
-        && let Some(target) = branch_target(pc)
-    {
-        cpu.regs_mut().pc = target;
-        return;
-    }
     if let Exception::Unimplemented(word) = e {
         super::symbol::not_implemented(word, pc);
     }

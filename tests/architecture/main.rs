@@ -77,7 +77,12 @@ const RULES: &[(&str, Rule, &str, &str)] = &[
         "// for what?\nuse std::io;",
     ),
     ("length", length, "ir/src/x.rs", TOO_LONG),
-    ("no stubs", stubs, "ir/src/x.rs", "fn f() { todo!() }"),
+    (
+        "no stubs",
+        stubs,
+        "ir/src/x.rs",
+        concat!("fn f() { to", "do!() }"),
+    ),
     (
         "reasons",
         reasons,

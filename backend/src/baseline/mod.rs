@@ -1,5 +1,5 @@
-//! The baseline: a template compiler from tier-0 bytecode (one basic block, or a [`trace`] of several) to x86-64, for code that is too warm to interpret and
-//! not warm enough for Cranelift. It has to be cheap first: one pass, no allocation per op.
+//! The baseline: a template compiler from tier-0 bytecode (one basic block, or a [`trace`] of several) to x86-64, for code that is too warm
+//! to interpret and not warm enough for Cranelift. It has to be cheap first: one pass, no allocation per op.
 //!
 //! Idea: each bytecode op becomes its host instructions and stores its result to the frame at once and in order, so that the guest
 //! state in memory is exact at every access that may fault; [`regs`] serves reads from registers meanwhile. A fault therefore needs
@@ -344,7 +344,7 @@ impl Baseline {
         let field = a.pos() as u32 - 5;
         let hot = a.jcc(cc::S);
         self.reloc(field, COUNTER, 5);
-        // cmp dword [rdi + stop], 0
+        // cmp dword [r15 + stop], 0
         let a = &mut self.r.asm;
         a.header(Enc(0, 0, 0x83), false, 7, offset_of!(FrameHeader, stop));
         a.put(0, 1);

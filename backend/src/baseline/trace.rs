@@ -1,9 +1,9 @@
 //! Traces: blocks that mostly run one after another, compiled as one piece of code with one entry.
 //!
-//! Because every guest register is in memory whenever it has been written ([`super::regs`]), a branch out of the middle of a trace costs
-//! nothing: it is a jump to code off the main path that leaves through a chain slot. Registers keep what they hold from block to
-//! block, one counter and one poll serve all blocks, and branches back to the first block stay inside. A return whose call is part
-//! of the trace compares its target with the return site.
+//! Registers keep what they hold from block to block, and what is dirty in them ([`super::regs`]) is stored off the main path, where the
+//! trace is left through a chain slot or an access faults: so a branch out of the middle costs no more than the branch. One counter and one
+//! poll serve all blocks, and branches back to the first block stay inside. A return whose call is part of the trace compares its target with the
+//! return site.
 
 use super::Baseline;
 use crate::bytecode::Bytecode;

@@ -356,11 +356,6 @@ impl CodeMemory {
         self.foreign_stubs = true;
     }
 
-    /// Whether the next segment holds nothing (first round).
-    pub fn next_is_empty(&self) -> bool {
-        self.segments[self.next_segment()].used == 0
-    }
-
     /// Names `unit` (null: none) as owner of the lines of `[exec, exec + len)`.
     pub fn set_lines(&self, exec: u64, len: usize, unit: *mut Unit1) {
         let first = (exec - self.exec) as usize / LINE;

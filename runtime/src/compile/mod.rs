@@ -10,3 +10,6 @@ mod record;
 pub mod region;
 pub mod tier1;
 pub mod trace;
+
+/// Executions in the interpreter before a block gets baseline code; with a threshold that is not higher there is none.
+pub const WARM: u32 = 2;

@@ -9,6 +9,7 @@
 use crate::cache::block::Block0;
 use crate::cache::tables::{Key, Tables};
 use crate::cache::unit::Tier;
+use crate::compile::WARM;
 use hashbrown::HashSet;
 use metaphrase_arm64::arch::state::SLOTS;
 use metaphrase_arm64::translate::{self, Config};
@@ -58,8 +59,6 @@ pub fn build(
 
 /// Largest unit whose code is repeated in the regions that call it, in guest instructions.
 const INLINE_MAX: u32 = 24;
-/// With higher thresholds there is baseline code.
-const BASELINE_FROM: u32 = 8;
 /// Most return sites that a return inside a region is compared with.
 const MAX_RETURNS: usize = 3;
 
@@ -102,7 +101,7 @@ struct Candidate {
 
 fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Option<Grown<'a>> {
     let (anchor, mode) = key;
-    let stays = |b: &Block0| threshold > BASELINE_FROM && baseline::stays(&b.code);
+    let stays = |b: &Block0| threshold > WARM && baseline::stays(&b.code);
     tables.block(key).filter(|b| !b.is_empty() && !stays(b))?;
     let mut g = Grown {
         blocks: BTreeMap::new(),

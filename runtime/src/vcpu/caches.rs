@@ -49,12 +49,12 @@ struct Set {
 }
 
 impl Set {
-    fn new(mode: u64, seen: u64) -> Set {
+    fn new(mode: u64) -> Set {
         // SAFETY: all zero bits are a valid entry of either kind.
         let (jumps, blocks) = unsafe { (zeroed(JUMP_ENTRIES), zeroed(FEW_BLOCKS)) };
         let set = Set {
             mode,
-            seen,
+            seen: 0,
             jumps,
             blocks,
             lost: 0,
@@ -118,7 +118,7 @@ pub(crate) struct Caches {
 impl Caches {
     pub fn new() -> Caches {
         Caches {
-            sets: vec![Set::new(0, 0)],
+            sets: vec![Set::new(0)],
             current: 0,
             victim: 0,
         }
@@ -150,7 +150,7 @@ impl Caches {
             return false;
         }
         if self.sets.len() < SETS {
-            self.sets.push(Set::new(mode, 0));
+            self.sets.push(Set::new(mode));
             self.current = self.sets.len() - 1;
         } else {
             self.victim = (self.victim + 1) % SETS;
