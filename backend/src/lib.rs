@@ -4,6 +4,7 @@
 //! operations are helpers in a table.
 
 pub mod abi;
+pub mod arena;
 pub mod baseline;
 pub mod bytecode;
 pub mod emit;

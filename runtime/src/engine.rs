@@ -3,7 +3,7 @@
 //! The loop asks, at each return from translated code, where the guest goes on; looks for a tier-1 entry, else a tier-0 block, else
 //! translates one; links the exit just taken; and hands traps, faults and interrupts to the environment.
 
-use crate::cache::block::{Block0, COUNT_ONLY};
+use crate::cache::block::{Block0, COUNT_ONLY, Ends};
 use crate::cache::unit::Tier;
 use crate::compile::WARM;
 use crate::compile::tier1::{self, Tier1, Worker};
@@ -20,10 +20,11 @@ use metaphrase_arm64::translate::{self, Config};
 use metaphrase_backend::abi::{
     Builtin, ChainSlot, EXIT_FAULT, EXIT_HOT, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, decode_trap,
 };
+use metaphrase_backend::arena;
 use metaphrase_backend::baseline::Baseline;
 use metaphrase_backend::bytecode::Bytecode;
 use metaphrase_backend::bytecode::build::Builder;
-use metaphrase_ir::{Exit, TrapKind, Unit};
+use metaphrase_ir::{TrapKind, Unit};
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -527,7 +528,12 @@ impl Engine {
     }
 
     /// A translation of the block at the guest pc as its bytes are now.
-    fn build(&self, cpu: &mut Vcpu, env: &mut dyn Environment, s: &mut Scratch) -> Box<Block0> {
+    fn build(
+        &self,
+        cpu: &mut Vcpu,
+        env: &mut dyn Environment,
+        s: &mut Scratch,
+    ) -> arena::Box<Block0> {
         cpu.phase(Phase::Translate);
         let pc = cpu.frame.guest.pc;
         let cfg = Config::for_model(&self.config.cpu);
@@ -553,33 +559,17 @@ impl Engine {
         };
         cpu.phase(Phase::Dispatch);
         self.count_block(cpu, &words, &code);
-        let ends_with_call = matches!(
-            block.exit,
-            Exit::Goto { call: true, .. }
-                | Exit::Indirect {
-                    kind: metaphrase_ir::IndirectKind::Call,
-                    ..
-                }
-        );
-        let ends_with_return = matches!(
-            block.exit,
-            Exit::Indirect {
-                kind: metaphrase_ir::IndirectKind::Return,
-                ..
-            }
-        );
         let threshold = match (self.config.jit, self.config.baseline()) {
             (JitMode::Off, _) => self.config.collect.stats.then_some(COUNT_ONLY as u32),
             (_, true) => Some(WARM),
             (_, false) => Some(self.config.threshold),
         };
-        let words = words.into_boxed_slice();
-        Box::new(Block0::new(
+        arena::new(Block0::new(
             pc,
             cpu.mode(),
-            words,
+            arena::slice(&words),
             code,
-            (ends_with_call, ends_with_return),
+            Ends::of(&block.exit),
             threshold,
         ))
     }

@@ -72,6 +72,7 @@ pub const UNSAFE: &[(&str, &str)] = &[
         "the host's AES and SHA instructions",
     ),
     ("backend/tests/harness/mod.rs", "enters the code under test"),
+    ("backend/src/arena.rs", "hands out memory"),
     (
         "runtime/src/helpers.rs",
         "called from generated code with its frame",

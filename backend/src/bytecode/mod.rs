@@ -8,7 +8,9 @@
 
 pub mod build;
 
+use crate::arena::{self, Box};
 use metaphrase_ir::{Inst, Type};
+use smallvec::SmallVec;
 
 /// One bytecode instruction: 16 bytes.
 #[derive(Clone, Copy, Debug)]
@@ -133,7 +135,7 @@ pub struct EvalDesc {
 
 /// Tier-0 code of one block. There are a hundred thousand of these in a large program: what most blocks do not have lies apart, and
 /// every list is as long as it has to be.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Bytecode {
     /// Ops; the last is an exit.
     pub ops: Box<[BOp]>,
@@ -145,7 +147,7 @@ pub struct Bytecode {
     rare: Option<Box<Rare>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Rare {
     evals: Box<[EvalDesc]>,
     consts: Box<[u128]>,
@@ -216,16 +218,18 @@ impl Draft {
             let at = u16::try_from(m.0).ok()?;
             Some((at, u16::try_from(m.1.wrapping_sub(base)).ok()?))
         };
+        let marks: SmallVec<[(u16, u16); 32]> =
+            self.marks.iter().map(mark).collect::<Option<_>>()?;
         let rare = !self.evals.is_empty() || !self.consts.is_empty() || self.trap.is_some();
         Some(Bytecode {
-            ops: self.ops.as_slice().into(),
-            marks: self.marks.iter().map(mark).collect::<Option<_>>()?,
+            ops: arena::slice(&self.ops),
+            marks: arena::slice(&marks),
             base,
             succ: self.succ,
             rare: rare.then(|| {
-                Box::new(Rare {
-                    evals: self.evals.as_slice().into(),
-                    consts: self.consts.as_slice().into(),
+                arena::new(Rare {
+                    evals: arena::slice(&self.evals),
+                    consts: arena::slice(&self.consts),
                     trap: self.trap,
                 })
             }),

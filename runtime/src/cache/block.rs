@@ -6,10 +6,38 @@
 
 use super::unit::Unit1;
 use crate::sync::Mutex;
+use metaphrase_backend::arena;
 use metaphrase_backend::bytecode::Bytecode;
+use metaphrase_ir::{Exit, IndirectKind};
 use smallvec::SmallVec;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
+
+/// How a block ends, as far as traces and regions ask.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ends {
+    /// With a call: its successor in memory is a return site.
+    Call,
+    /// With a return.
+    Return,
+    /// With anything else.
+    Other,
+}
+
+impl Ends {
+    /// Of this exit.
+    pub fn of(exit: &Exit) -> Ends {
+        match exit {
+            Exit::Goto { call: true, .. } => Ends::Call,
+            Exit::Indirect { kind, .. } => match kind {
+                IndirectKind::Call => Ends::Call,
+                IndirectKind::Return => Ends::Return,
+                _ => Ends::Other,
+            },
+            _ => Ends::Other,
+        }
+    }
+}
 
 /// A translated basic block for tier 0.
 #[derive(Debug)]
@@ -27,15 +55,13 @@ pub struct Block0 {
     pub dead: AtomicBool,
     /// In the compile queue, or refused by it.
     pub queued: AtomicBool,
-    /// Whether the block ends with a call (its successor in memory is a return site).
-    pub ends_with_call: bool,
-    /// Whether the block ends with a return.
-    pub ends_with_return: bool,
+    /// How the block ends.
+    pub ends: Ends,
     links: [AtomicPtr<Block0>; 2],
     /// Mode bits of the translation key.
     pub mode: u64,
     /// The guest words translated, for tier 1 and for validation.
-    pub words: Box<[u32]>,
+    pub words: arena::Box<[u32]>,
     /// Code.
     pub code: Bytecode,
     ran: AtomicU64,
@@ -50,6 +76,8 @@ pub struct Block0 {
     counted: AtomicU64,
     /// First block of a trace that this one is part of: executions there count here as well.
     trace: AtomicPtr<Block0>,
+    /// Next block of the same guest page; the tables' own.
+    next_on_page: AtomicPtr<Block0>,
 }
 
 /// Heat of a block that is never to be promoted.
@@ -62,9 +90,9 @@ impl Block0 {
     pub fn new(
         pc: u64,
         mode: u64,
-        words: Box<[u32]>,
+        words: arena::Box<[u32]>,
         code: Bytecode,
-        (ends_with_call, ends_with_return): (bool, bool),
+        ends: Ends,
         threshold: Option<u32>,
     ) -> Block0 {
         let heat = threshold.map_or(COLD, |t| t.min(COUNT_ONLY as u32) as i32);
@@ -73,8 +101,7 @@ impl Block0 {
             mode,
             words,
             code,
-            ends_with_call,
-            ends_with_return,
+            ends,
             heat: AtomicI32::new(heat),
             set: AtomicI32::new(heat),
             ran: AtomicU64::new(0),
@@ -89,9 +116,21 @@ impl Block0 {
             counter_set: AtomicI32::new(0),
             counted: AtomicU64::new(0),
             trace: AtomicPtr::new(ptr::null_mut()),
+            next_on_page: AtomicPtr::new(ptr::null_mut()),
             dead: AtomicBool::new(false),
             queued: AtomicBool::new(false),
         }
+    }
+
+    /// Whether it is the translation of this guest address in this mode.
+    pub fn is(&self, (pc, mode): (u64, u64)) -> bool {
+        self.pc == pc && self.mode == mode
+    }
+
+    /// Makes it the first of its guest page's list. The caller holds the tables' lock for writing.
+    pub(super) fn link_on_page(&self, first: &mut *mut Block0) {
+        self.next_on_page.store(*first, Ordering::Relaxed);
+        *first = ptr::from_ref(self).cast_mut();
     }
 
     /// Counts an execution; true when the dispatcher should look at the block first.
@@ -291,4 +330,20 @@ impl Block0 {
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
+}
+/// Takes the blocks that overlap `[start, end)` out of a guest page's list, whose first block is at `first`; their keys. The caller holds
+/// the tables' lock for writing.
+pub(super) fn take_overlapping(first: &mut *mut Block0, start: u64, end: u64) -> Vec<(u64, u64)> {
+    let mut taken = Vec::new();
+    let mut at = std::mem::replace(first, ptr::null_mut());
+    // SAFETY: blocks in a page's list are in the table.
+    while let Some(b) = unsafe { at.as_ref() } {
+        at = b.next_on_page.load(Ordering::Relaxed);
+        if b.pc >= end || b.pc.saturating_add(b.len().max(1)) <= start {
+            b.link_on_page(first);
+        } else {
+            taken.push((b.pc, b.mode));
+        }
+    }
+    taken
 }

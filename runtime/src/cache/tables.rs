@@ -4,12 +4,13 @@
 //! removed is therefore *retired*: unreachable from the maps at once, marked dead, links undone, and freed only when every CPU has
 //! since passed the dispatcher with its caches flushed (epochs).
 
-use super::block::Block0;
+use super::block::{self, Block0};
 use super::unit::{Tier, Unit1};
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
+use hashbrown::hash_table::Entry;
+use hashbrown::{HashMap, HashTable};
 use metaphrase_backend::abi::ChainSlot;
-use std::sync::atomic::Ordering;
+use metaphrase_backend::arena;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// Translation key: guest address and mode bits.
 pub type Key = (u64, u64);
@@ -17,16 +18,16 @@ pub type Key = (u64, u64);
 /// Maps over all translations of one address space.
 #[derive(Debug, Default)]
 pub struct Tables {
-    blocks: HashMap<Key, Box<Block0>>,
-    /// Guest page number to the keys of blocks that touch it.
-    pages: HashMap<u64, Vec<Key>>,
-    retired: Vec<(u64, Box<Block0>)>,
-    units: HashMap<u64, Box<Unit1>>,
+    blocks: HashTable<arena::Box<Block0>>,
+    /// Guest page number to the first of its blocks, which name each other; a block lies in one page.
+    pages: HashMap<u64, AtomicPtr<Block0>>,
+    retired: Vec<(u64, arena::Box<Block0>)>,
+    units: HashTable<arena::Box<Unit1>>,
     /// Unit whose region has a block that begins at the key.
     inside: HashMap<Key, u64>,
     /// Guest page number to numbers of units that touch it.
     unit_pages: HashMap<u64, Vec<u64>>,
-    retired_units: Vec<(u64, Box<Unit1>)>,
+    retired_units: Vec<(u64, arena::Box<Unit1>)>,
     /// Guest addresses whose jump-cache entries may name retired code.
     unreachable: Vec<u64>,
 }
@@ -75,18 +76,20 @@ const PAGE: u32 = 12;
 impl Tables {
     /// The block of a key.
     pub fn block(&self, key: Key) -> Option<&Block0> {
-        self.blocks.get(&key).map(|b| &**b)
+        let it = self.blocks.find(hash(key), |b| b.is(key));
+        it.map(|b| &**b)
     }
 
     /// Adds a block unless another thread was faster; returns the one that is in the table.
-    pub fn insert(&mut self, b: Box<Block0>) -> &Block0 {
-        match self.blocks.entry((b.pc, b.mode)) {
+    pub fn insert(&mut self, b: arena::Box<Block0>) -> &Block0 {
+        let key = (b.pc, b.mode);
+        let again = |b: &arena::Box<Block0>| hash((b.pc, b.mode));
+        match self.blocks.entry(hash(key), |b| b.is(key), again) {
             Entry::Occupied(e) => e.into_mut(),
             Entry::Vacant(e) => {
-                for p in pages(b.pc, b.pc.saturating_add(b.len().max(1))) {
-                    self.pages.entry(p).or_default().push(*e.key());
-                }
-                e.insert(b)
+                let first = self.pages.entry(b.pc >> PAGE).or_default();
+                b.link_on_page(first.get_mut());
+                e.insert(b).into_mut()
             }
         }
     }
@@ -128,8 +131,7 @@ impl Tables {
         ids.sort_unstable();
         ids.dedup();
         ids.retain(|id| {
-            self.units
-                .get(id)
+            self.unit(*id)
                 .is_some_and(|u| u.ranges.iter().any(|r| r.0 < end && r.1 > start))
         });
         ids.into_iter()
@@ -139,17 +141,18 @@ impl Tables {
 
     /// Retires one unit.
     pub fn retire_unit(&mut self, id: u64, epoch: u64, unlinked: u64) -> Option<Dropped> {
-        let u = self.units.remove(&id)?;
+        let found = self.units.find_entry(mix(id), |u| u.id == id).ok()?;
+        let u = found.remove().0;
         u.dead.store(true, Ordering::SeqCst);
         for &(pc, code) in &u.entries {
             self.unreachable.push(pc);
-            if let Some(b) = self.blocks.get(&(pc, u.mode)) {
+            if let Some(b) = self.block((pc, u.mode)) {
                 b.forget(code);
             }
         }
         for &(start, end) in &u.ranges {
             if u.tier == Tier::Trace
-                && let Some(b) = self.blocks.get(&(start, u.mode))
+                && let Some(b) = self.block((start, u.mode))
             {
                 b.leave_trace();
             }
@@ -171,11 +174,7 @@ impl Tables {
                 continue;
             }
             links += 1;
-            if let Some((to, _)) = self
-                .blocks
-                .get(&(s.guest_pc, u.mode))
-                .and_then(|b| b.unit())
-            {
+            if let Some((to, _)) = self.block((s.guest_pc, u.mode)).and_then(|b| b.unit()) {
                 to.forget_slot(s);
             }
         }
@@ -195,9 +194,14 @@ impl Tables {
     }
 
     /// Adds a unit; its entries replace those of a lower tier. Blocks at its entries learn of it. `counter`: as in [`Block0::publish`].
-    pub fn insert_unit(&mut self, u: Box<Unit1>, counter: Option<(u64, i32)>, unlinked: u64) {
+    pub fn insert_unit(
+        &mut self,
+        u: arena::Box<Unit1>,
+        counter: Option<(u64, i32)>,
+        unlinked: u64,
+    ) {
         for &(pc, code) in &u.entries {
-            if let Some(b) = self.blocks.get(&(pc, u.mode)) {
+            if let Some(b) = self.block((pc, u.mode)) {
                 if let Some((old, _)) = b.unit() {
                     // Exits linked to the old code link to the new code when they are next taken.
                     old.unlink_incoming(unlinked);
@@ -216,7 +220,7 @@ impl Tables {
                 }
             }
         }
-        self.units.insert(u.id, u);
+        self.units.insert_unique(mix(u.id), u, |u| mix(u.id));
     }
 
     /// Best entry for a key.
@@ -236,15 +240,13 @@ impl Tables {
 
     /// Unit by number.
     pub fn unit(&self, id: u64) -> Option<&Unit1> {
-        self.units.get(&id).map(|u| &**u)
+        let it = self.units.find(mix(id), |u| u.id == id);
+        it.map(|u| &**u)
     }
 
     /// The unit that has a block beginning at the key.
     pub fn unit_with(&self, key: Key) -> Option<&Unit1> {
-        self.inside
-            .get(&key)
-            .and_then(|id| self.units.get(id))
-            .map(|u| &**u)
+        self.inside.get(&key).and_then(|&id| self.unit(id))
     }
 
     /// Links a chain slot to the native code of its target, if there is any.
@@ -262,7 +264,7 @@ impl Tables {
     /// Numbers of the units placed in an arena segment.
     pub fn units_in_segment(&self, segment: usize) -> Vec<u64> {
         self.units
-            .values()
+            .iter()
             .filter(|u| u.segment == segment)
             .map(|u| u.id)
             .collect()
@@ -271,36 +273,31 @@ impl Tables {
     /// Live units of the optimizing compiler.
     pub fn regions(&self) -> impl Iterator<Item = &Unit1> {
         self.units
-            .values()
+            .iter()
             .map(|u| &**u)
             .filter(|u| u.tier == Tier::Optimized)
     }
 
     /// Live tier-0 blocks.
     pub fn blocks(&self) -> impl Iterator<Item = &Block0> {
-        self.blocks.values().map(|b| &**b)
+        self.blocks.iter().map(|b| &**b)
     }
 
     fn retire_blocks(&mut self, start: u64, end: u64, epoch: u64) -> Retired {
-        let hit = hits(&self.pages, start, end);
-        let mut keys: Vec<Key> = hit
-            .iter()
-            .flat_map(|p| self.pages[p].iter().copied())
-            .collect();
-        keys.sort_unstable();
-        keys.dedup();
         let mut r = Retired::default();
-        for key in keys {
-            let Some(b) = self.blocks.get(&key) else {
+        for page in hits(&self.pages, start, end) {
+            let Some(first) = self.pages.get_mut(&page) else {
                 continue;
             };
-            if b.pc >= end || b.pc.saturating_add(b.len().max(1)) <= start {
-                continue;
+            let keys = block::take_overlapping(first.get_mut(), start, end);
+            if first.get_mut().is_null() {
+                self.pages.remove(&page);
             }
-            if let Some(b) = self.blocks.remove(&key) {
-                for p in pages(b.pc, b.pc.saturating_add(b.len().max(1))) {
-                    remove(&mut self.pages, p, &key);
-                }
+            for key in keys {
+                let found = self.blocks.find_entry(hash(key), |b| b.is(key));
+                let Ok(b) = found.map(|e| e.remove().0) else {
+                    continue;
+                };
                 b.dead.store(true, Ordering::SeqCst);
                 b.call_attention();
                 r.block_links += b.unlink();
@@ -316,13 +313,13 @@ impl Tables {
     }
 
     /// Frees what was retired in epochs before `oldest_active`, the oldest epoch any CPU is in. Returns units whose memory may be reused.
-    pub fn collect(&mut self, oldest_active: u64) -> Vec<Box<Unit1>> {
+    pub fn collect(&mut self, oldest_active: u64) -> Vec<arena::Box<Unit1>> {
         self.retired.retain(|(e, _)| *e >= oldest_active);
         self.collect_units(oldest_active)
     }
 
     /// The units among them, without freeing blocks.
-    pub fn collect_units(&mut self, oldest_active: u64) -> Vec<Box<Unit1>> {
+    pub fn collect_units(&mut self, oldest_active: u64) -> Vec<arena::Box<Unit1>> {
         let (free, keep) = std::mem::take(&mut self.retired_units)
             .into_iter()
             .partition::<Vec<_>, _>(|(e, _)| *e < oldest_active);
@@ -339,6 +336,16 @@ impl Tables {
     pub fn retired(&self) -> usize {
         self.retired.len()
     }
+}
+
+/// Spreads a number over all bits.
+fn mix(n: u64) -> u64 {
+    let wide = n as u128 * 0x9e37_79b9_7f4a_7c15;
+    (wide as u64) ^ (wide >> 64) as u64
+}
+
+fn hash((pc, mode): Key) -> u64 {
+    mix(pc ^ mode.rotate_left(48))
 }
 
 /// Takes one item out of a page's list.

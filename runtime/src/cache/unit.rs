@@ -2,6 +2,7 @@
 
 use crate::sync::Mutex;
 use metaphrase_backend::abi::ChainSlot;
+use metaphrase_backend::arena;
 use metaphrase_backend::emit::FaultSite;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -45,7 +46,7 @@ pub struct Unit1 {
     /// Chain slots: address and number.
     pub slots: (usize, usize),
     /// Fault sites, ascending by access offset.
-    pub faults: Box<[FaultSite]>,
+    pub faults: arena::Box<[FaultSite]>,
     /// Arena segment.
     pub segment: usize,
     /// A trace whose last block leads back to its first.

@@ -6,6 +6,7 @@
 use crate::cache::code_memory::CodeMemory;
 use crate::cache::unit::Unit1;
 use crate::sync::Mutex;
+use metaphrase_backend::arena;
 
 /// A segment of code memory in which somebody has a place but no unit yet.
 pub(super) struct Pinned<'a> {
@@ -31,7 +32,7 @@ impl Drop for Pinned<'_> {
 /// A unit in its place and in no table.
 pub(super) struct Installed<'a> {
     /// The unit.
-    pub(super) unit: Box<Unit1>,
+    pub(super) unit: arena::Box<Unit1>,
     /// Goes when the unit is in the tables.
     #[expect(dead_code, reason = "held for its end")]
     pub(super) pinned: Pinned<'a>,

@@ -6,7 +6,7 @@
 //! Growth stops at entries of units that exist already: the exit is chained to them. Exception: small callees are repeated in
 //! their callers, so that call and return become jumps.
 
-use crate::cache::block::Block0;
+use crate::cache::block::{Block0, Ends};
 use crate::cache::tables::{Key, Tables};
 use crate::cache::unit::Tier;
 use crate::compile::WARM;
@@ -147,7 +147,7 @@ fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Op
             pc,
             inline: c.inline,
         };
-        if b.ends_with_call {
+        if b.ends == Ends::Call {
             let after = b.pc.wrapping_add(b.len());
             if let Some(s) = b.code.succ {
                 g.calls.push((s.taken, after));
@@ -177,7 +177,7 @@ fn loop_heads(g: &mut Grown<'_>) {
     let heads: Vec<u64> = g
         .blocks
         .values()
-        .filter(|b| !b.ends_with_call)
+        .filter(|b| b.ends != Ends::Call)
         .filter_map(|b| b.code.succ.map(|s| (b.pc, s)))
         .flat_map(|(pc, s)| [s.taken, s.fall].into_iter().filter(move |&t| t <= pc))
         .filter(|t| g.blocks.contains_key(t) && !g.inlined.contains(t))

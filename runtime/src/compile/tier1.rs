@@ -16,6 +16,7 @@ use crate::vcpu::caches::{Log, forget_jumps};
 use metaphrase_arm64::arch::state::PC_OFFSET;
 use metaphrase_arm64::translate::Config;
 use metaphrase_backend::abi::ChainSlot;
+use metaphrase_backend::arena;
 use metaphrase_backend::baseline::Baseline;
 use metaphrase_backend::baseline::trace::Part;
 use metaphrase_backend::emit::{CompileOpts, CompiledUnit, Compiler};
@@ -79,6 +80,7 @@ pub struct ForkGuard<'a> {
     cpus: MutexGuard<'a, Vec<Arc<CpuShared>>>,
     worker_clocks: MutexGuard<'a, Vec<libc::clockid_t>>,
     stats: stats::ForkGuard<'a>,
+    _arena: arena::ForkGuard,
 }
 
 impl std::fmt::Debug for ForkGuard<'_> {
@@ -147,6 +149,7 @@ impl Tier1 {
             cpus: self.cpus.lock(),
             worker_clocks: self.worker_clocks.lock(),
             stats: self.stats.before_fork(),
+            _arena: arena::before_fork(),
         }
     }
 
@@ -245,7 +248,7 @@ impl Tier1 {
         self.free_units(&t.collect(self.oldest_active()));
     }
 
-    fn free_units(&self, free: &[Box<Unit1>]) {
+    fn free_units(&self, free: &[arena::Box<Unit1>]) {
         if free.is_empty() {
             return;
         }
@@ -647,7 +650,7 @@ impl Tier1 {
         let place = self.place(c.code.len(), c.slots.len(), own)?;
         let pinned = Pinned::new(&self.memory, place.segment);
         self.write(&place, c)?;
-        let unit = Box::new(Unit1 {
+        let unit = arena::new(Unit1 {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             tier,
             mode,
@@ -661,7 +664,7 @@ impl Tier1 {
             ranges,
             guest_insns,
             slots: (place.slots as usize, c.slots.len()),
-            faults: c.faults.as_slice().into(),
+            faults: arena::slice(&c.faults),
             segment: place.segment,
             loops: false,
             rebuilds: 0,

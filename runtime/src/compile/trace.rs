@@ -3,7 +3,7 @@
 //! Growth follows branches to the side that has run more, goes into calls and back out of them, and ends where the trace would repeat
 //! itself, where execution rarely went, and at regions of the optimizing compiler.
 
-use crate::cache::block::Block0;
+use crate::cache::block::{Block0, Ends};
 use crate::cache::tables::Tables;
 use crate::cache::unit::Tier;
 use metaphrase_backend::bytecode::Op0;
@@ -81,9 +81,9 @@ fn ends_at(b: &Block0) -> bool {
 /// Guest address where execution mostly goes on after `b`. `returns`: return sites of the calls that the trace is in.
 fn follow(t: &Tables, b: &Block0, returns: &mut Vec<u64>) -> Option<u64> {
     let Some(s) = b.code.succ else {
-        return b.ends_with_return.then(|| returns.pop()).flatten();
+        return (b.ends == Ends::Return).then(|| returns.pop()).flatten();
     };
-    if b.ends_with_call {
+    if b.ends == Ends::Call {
         returns.push(b.pc.wrapping_add(b.len()));
         return Some(s.taken);
     }

@@ -1,17 +1,18 @@
 //! What becomes of guest code, stage by stage: IR, optimised IR, CLIF, host code of one block, or of the region that tier 1 would make if
 //! everything reachable by direct branches had been executed. Runs nothing; uses the engine's own functions at each stage.
 
-use crate::cache::block::Block0;
+use crate::cache::block::{Block0, Ends};
 use crate::cache::tables::Tables;
 use crate::compile::region::{self, MAX_INSNS};
 use crate::vcpu::TEMPS_OFFSET;
 use metaphrase_arm64::arch::features::FeatSet;
 use metaphrase_arm64::arch::state::{PC_OFFSET, SLOTS};
 use metaphrase_arm64::translate::{self, Config};
+use metaphrase_backend::arena;
 use metaphrase_backend::bytecode::build::Builder;
 use metaphrase_backend::emit::{CompileError, CompileOpts, Compiler};
+use metaphrase_ir::Unit;
 use metaphrase_ir::opt::{self, Scratch};
-use metaphrase_ir::{Exit, IndirectKind, Unit};
 use std::collections::VecDeque;
 
 /// Most guest instructions in a block, as in tier 0.
@@ -135,27 +136,20 @@ fn reachable(pc: u64, cfg: &Config, fetch: &mut dyn FnMut(u64) -> Option<u32>) -
         let Ok(code) = builder.build(&unit, b, TEMPS_OFFSET) else {
             continue;
         };
-        let call = matches!(
-            b.exit,
-            Exit::Goto { call: true, .. }
-                | Exit::Indirect {
-                    kind: IndirectKind::Call,
-                    ..
-                }
-        );
+        let ends = Ends::of(&b.exit);
         let after = pc + b.guest_len as u64;
-        if call {
+        if ends == Ends::Call {
             queue.push_back(after);
         }
         if let Some(s) = code.succ {
             queue.extend([s.fall, s.taken]);
         }
-        let words: Box<[u32]> = (pc..after).step_by(4).map_while(&mut *fetch).collect();
+        let words: Vec<u32> = (pc..after).step_by(4).map_while(&mut *fetch).collect();
         total += words.len();
-        let b = Block0::new(pc, 0, words, code, (call, false), Some(u32::MAX));
+        let b = Block0::new(pc, 0, arena::slice(&words), code, ends, Some(u32::MAX));
         // Counts an execution.
         b.wants_attention();
-        tables.insert(Box::new(b));
+        tables.insert(arena::new(b));
     }
     tables
 }

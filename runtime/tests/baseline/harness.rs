@@ -2,6 +2,7 @@
 
 use metaphrase_arm64::arch::state::{GuestState, PC_OFFSET};
 use metaphrase_backend::abi::*;
+use metaphrase_backend::arena;
 use metaphrase_backend::baseline::Baseline;
 use metaphrase_backend::baseline::trace::Part;
 use metaphrase_backend::bytecode::build::TEMPS;
@@ -175,17 +176,21 @@ impl Bench {
     }
 
     /// Compiles and places a block.
-    pub fn load(&mut self, b: &Block0) -> Option<Box<Unit1>> {
+    pub fn load(&mut self, b: &Block0) -> Option<arena::Box<Unit1>> {
         let c = self.baseline.compile(&b.code, b.pc, b.mode)?;
         Some(self.place(b.pc, b.mode, &c))
     }
 
     /// Compiles and places a trace; how many blocks it covers.
-    pub fn load_trace(&mut self, parts: &[Part<'_>]) -> Option<(Box<Unit1>, usize)> {
+    pub fn load_trace(&mut self, parts: &[Part<'_>]) -> Option<(arena::Box<Unit1>, usize)> {
         self.load_trace_in(parts, 0)
     }
 
-    fn load_trace_in(&mut self, parts: &[Part<'_>], mode: u64) -> Option<(Box<Unit1>, usize)> {
+    fn load_trace_in(
+        &mut self,
+        parts: &[Part<'_>],
+        mode: u64,
+    ) -> Option<(arena::Box<Unit1>, usize)> {
         let (c, used) = self.baseline.compile_trace(parts, mode)?;
         Some((self.place(parts[0].pc, mode, &c), used))
     }
@@ -195,7 +200,7 @@ impl Bench {
         self.code.set_lines(u.exec, u.len, std::ptr::null_mut());
     }
 
-    fn place(&mut self, pc: u64, mode: u64, c: &CompiledUnit) -> Box<Unit1> {
+    fn place(&mut self, pc: u64, mode: u64, c: &CompiledUnit) -> arena::Box<Unit1> {
         let place = loop {
             if let Some(p) = self.code.alloc(c.code.len(), c.slots.len()) {
                 break p;
@@ -216,7 +221,7 @@ impl Bench {
                 });
             }
         }
-        let unit = Box::new(Unit1 {
+        let unit = arena::new(Unit1 {
             id: 0,
             tier: Tier::Baseline,
             mode,
@@ -226,7 +231,7 @@ impl Bench {
             ranges: Default::default(),
             guest_insns: 0,
             slots: (place.slots as usize, c.slots.len()),
-            faults: c.faults.as_slice().into(),
+            faults: arena::slice(&c.faults),
             segment: place.segment,
             loops: false,
             rebuilds: 0,

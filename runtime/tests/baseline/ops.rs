@@ -4,8 +4,9 @@ use crate::harness::{
     Bench, Out, Rng, WINDOW, WINDOW_BYTES, integer, random_memory, random_state, rounds,
 };
 use metaphrase_backend::abi::{HEADER_SIZE, JUMP_ENTRIES};
+use metaphrase_backend::arena;
 use metaphrase_backend::bytecode::{BOp, Draft, Op0, Pair};
-use metaphrase_runtime::cache::block::Block0;
+use metaphrase_runtime::cache::block::{Block0, Ends};
 use metaphrase_runtime::vcpu::TEMPS_OFFSET;
 use std::sync::atomic::Ordering;
 
@@ -269,7 +270,7 @@ fn random_block(r: &mut Rng, longest: u64) -> Block0 {
     }
     m.exit();
     let code = m.code.finish().expect("short");
-    Block0::new(PC, 0, Box::default(), code, (false, false), None)
+    Block0::new(PC, 0, arena::slice(&[]), code, Ends::Other, None)
 }
 
 fn run(seed: u64, blocks: u32, longest: u64) {
@@ -327,7 +328,7 @@ fn counter_stop_links_and_jump_cache() {
             fall: PC,
         });
         let code = code.finish().expect("short");
-        Block0::new(PC, 0, Box::default(), code, (false, false), None)
+        Block0::new(PC, 0, arena::slice(&[]), code, Ends::Other, None)
     };
     let (goto, indirect) = (make(Op0::Goto, 0), make(Op0::Indirect, 0));
     let (u, v) = (bench.load(&goto).unwrap(), bench.load(&indirect).unwrap());

@@ -6,11 +6,12 @@ use metaphrase_arm64::arch::state::SLOTS;
 use metaphrase_arm64::decode::CLASSES;
 use metaphrase_arm64::translate::{Config, translate_block};
 use metaphrase_backend::abi::MODE_ROUNDING;
+use metaphrase_backend::arena;
 use metaphrase_backend::bytecode::build::Builder;
 use metaphrase_backend::bytecode::{Bytecode, Op0};
 use metaphrase_ir::Unit;
 use metaphrase_ir::helper::HelperId;
-use metaphrase_runtime::cache::block::Block0;
+use metaphrase_runtime::cache::block::{Block0, Ends};
 use metaphrase_runtime::engine::FPCR_MODE;
 use metaphrase_runtime::vcpu::TEMPS_OFFSET;
 
@@ -30,9 +31,9 @@ pub fn block(pc: u64, words: &[u32], mode: u64) -> Option<Block0> {
     Some(Block0::new(
         pc,
         mode,
-        words.into(),
+        arena::slice(words),
         code,
-        (false, false),
+        Ends::Other,
         None,
     ))
 }

@@ -1,0 +1,275 @@
+//! Memory of translations: small objects by the hundred thousand that live as long as guest code does.
+//!
+//! Idea: threads bump through [`CHUNK`]-sized chunks of their own, which count the objects alive in them; a chunk whose objects are all
+//! freed is used again. Objects carry no header and stand in the order in which code was met. The first [`PLAIN`] bytes come from
+//! ordinary pages, so that small programs touch little; what follows comes from huge pages, because first touches of pages and misses
+//! of the TLB are what translating cold code costs most (`docs/decisions/0015-arena.md`).
+//!
+//! Not for objects that come and go: a chunk is kept by the last object in it.
+
+use allocator_api2::alloc::{AllocError, Allocator, Global, Layout};
+use memmap2::{Advice, MmapOptions};
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Bytes of a chunk, and its alignment.
+const CHUNK: usize = 64 << 10;
+/// Where a chunk's objects begin: behind its [`Head`].
+const FIRST: usize = 16;
+/// Largest object; larger ones come from the heap.
+const LARGEST: usize = 4 << 10;
+/// Bytes taken from ordinary pages before huge ones are used.
+const PLAIN: usize = 512 << 10;
+/// Address space reserved at a time after that.
+const RESERVE: usize = 64 << 20;
+/// A huge page.
+const HUGE: usize = 2 << 20;
+
+/// The allocator.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arena;
+
+/// An owned object in the arena.
+pub type Box<T> = allocator_api2::boxed::Box<T, Arena>;
+
+/// Moves a value into the arena.
+pub fn new<T>(v: T) -> Box<T> {
+    Box::new_in(v, Arena)
+}
+
+/// Copies a slice into the arena.
+pub fn slice<T: Copy>(from: &[T]) -> Box<[T]> {
+    let mut b = Box::new_uninit_slice_in(from.len(), Arena);
+    for (to, v) in b.iter_mut().zip(from) {
+        to.write(*v);
+    }
+    // SAFETY: every element has been written.
+    unsafe { b.assume_init() }
+}
+
+/// Keeps other threads from taking or giving back chunks, across a `fork`.
+#[must_use]
+pub struct ForkGuard {
+    _source: MutexGuard<'static, Source>,
+}
+
+impl std::fmt::Debug for ForkGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ForkGuard")
+    }
+}
+
+/// Call before `fork`; drop the result in parent and child.
+pub fn before_fork() -> ForkGuard {
+    ForkGuard { _source: source() }
+}
+
+/// The start of a chunk.
+struct Head {
+    /// Objects alive, and one more while a thread allocates here.
+    live: AtomicU32,
+}
+
+/// The head of the chunk that `p` lies in.
+fn head(p: NonNull<u8>) -> NonNull<Head> {
+    p.map_addr(|a| {
+        // A chunk is never at address 0.
+        std::num::NonZero::new(a.get() & !(CHUNK - 1)).unwrap_or(a)
+    })
+    .cast()
+}
+
+/// One user of the chunk less; the last gives it back.
+fn release(chunk: NonNull<Head>) {
+    // SAFETY: the caller counts as one, so that the chunk is in use.
+    if unsafe { chunk.as_ref() }
+        .live
+        .fetch_sub(1, Ordering::AcqRel)
+        == 1
+    {
+        source().free.push(Free(chunk));
+    }
+}
+
+/// A chunk that nobody uses.
+struct Free(NonNull<Head>);
+
+// SAFETY: whoever takes it out of the list is its only user.
+unsafe impl Send for Free {}
+
+/// Where chunks come from.
+struct Source {
+    free: Vec<Free>,
+    /// Rest of the last reservation.
+    rest: (*mut u8, usize),
+    reserved: bool,
+}
+
+// SAFETY: the rest of a reservation belongs to whoever holds the lock.
+unsafe impl Send for Source {}
+
+static SOURCE: Mutex<Source> = Mutex::new(Source {
+    free: Vec::new(),
+    rest: (std::ptr::null_mut(), 0),
+    reserved: false,
+});
+
+fn source() -> MutexGuard<'static, Source> {
+    SOURCE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Source {
+    fn take(&mut self) -> Option<NonNull<Head>> {
+        if let Some(Free(c)) = self.free.pop() {
+            return Some(c);
+        }
+        if self.rest.1 < CHUNK {
+            self.rest = if self.reserved {
+                reserve(RESERVE, HUGE).or_else(|| reserve(HUGE, HUGE))?
+            } else {
+                reserve(PLAIN, CHUNK)?
+            };
+            self.reserved = true;
+        }
+        let chunk = NonNull::new(self.rest.0)?;
+        self.rest = (self.rest.0.wrapping_add(CHUNK), self.rest.1 - CHUNK);
+        Some(chunk.cast())
+    }
+}
+
+/// Zeroed memory, kept for ever: `len` bytes at a multiple of `align`.
+fn reserve(len: usize, align: usize) -> Option<(*mut u8, usize)> {
+    let all = MmapOptions::new()
+        .len(len + align)
+        .no_reserve_swap()
+        .map_anon()
+        .ok()?;
+    let mut all = ManuallyDrop::new(all);
+    let skip = all.as_ptr().align_offset(align);
+    if align == HUGE {
+        // Without huge pages it works as well.
+        let _ = all.advise_range(Advice::HugePage, skip, len);
+    }
+    Some((all.as_mut_ptr().wrapping_add(skip), len))
+}
+
+/// A thread's own chunk.
+struct Local {
+    chunk: Cell<Option<NonNull<Head>>>,
+    used: Cell<usize>,
+}
+
+thread_local! {
+    static LOCAL: Local = const {
+        Local { chunk: Cell::new(None), used: Cell::new(CHUNK) }
+    };
+}
+
+impl Local {
+    fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let mut at = self.used.get().next_multiple_of(layout.align());
+        if at + layout.size() > CHUNK {
+            self.open()?;
+            at = FIRST;
+        }
+        let chunk = self.chunk.get()?;
+        self.used.set(at + layout.size());
+        // SAFETY: the chunk is open and so in use.
+        unsafe { chunk.as_ref() }
+            .live
+            .fetch_add(1, Ordering::Relaxed);
+        // SAFETY: inside the chunk.
+        Some(unsafe { chunk.cast::<u8>().add(at) })
+    }
+
+    /// Goes on to a fresh chunk.
+    fn open(&self) -> Option<()> {
+        let fresh = source().take()?;
+        // SAFETY: room for a head, and nobody else knows it.
+        unsafe {
+            fresh.write(Head {
+                live: AtomicU32::new(1),
+            })
+        };
+        self.close();
+        self.chunk.set(Some(fresh));
+        Some(())
+    }
+
+    fn close(&self) {
+        if let Some(c) = self.chunk.take() {
+            release(c);
+        }
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+// SAFETY: blocks handed out do not overlap, and stay until they are given back: their chunk counts them. A copy of the allocator is the
+// allocator.
+unsafe impl Allocator for Arena {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        if layout.size() > LARGEST || layout.size() == 0 || layout.align() > FIRST {
+            return Global.allocate(layout);
+        }
+        let p = LOCAL.try_with(|l| l.take(layout)).ok().flatten();
+        let p = p.ok_or(AllocError)?;
+        Ok(NonNull::slice_from_raw_parts(p, layout.size()))
+    }
+
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+        if layout.size() > LARGEST || layout.size() == 0 || layout.align() > FIRST {
+            // SAFETY: allocated there, see above.
+            return unsafe { Global.deallocate(ptr, layout) };
+        }
+        release(head(ptr));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_keep_their_values_and_chunks_come_back() {
+        let all: Vec<_> = (0..40_000u64)
+            .map(|i| (new(i), slice(&[i as u32, 1, 2])))
+            .collect();
+        for (i, (a, b)) in all.iter().enumerate() {
+            assert_eq!((**a, b[0]), (i as u64, i as u32));
+            assert_eq!(std::ptr::from_ref(&**a).align_offset(8), 0);
+        }
+        let before = source().free.len();
+        drop(all);
+        let back = source().free.len() - before;
+        // 24 bytes each; the last chunk stays open.
+        assert!(back >= 40_000 * 20 / CHUNK - 1, "{back} chunks");
+    }
+
+    #[test]
+    fn other_threads_free_what_one_made_and_threads_leave_nothing_open() {
+        let made = std::thread::spawn(|| (0..100).map(|i| slice(&[i; 50])).collect::<Vec<_>>());
+        let made = made.join().expect("thread");
+        assert!(made.iter().enumerate().all(|(i, s)| s[49] == i));
+        let chunk = head(NonNull::from(&*made[0]).cast()).as_ptr() as usize;
+        std::thread::spawn(move || drop(made))
+            .join()
+            .expect("thread");
+        let s = source();
+        assert!(s.free.iter().any(|f| f.0.as_ptr() as usize == chunk));
+    }
+
+    #[test]
+    fn large_and_empty_objects() {
+        let large = slice(&[7u64; 5000]);
+        assert!(large.iter().all(|&v| v == 7));
+        assert!(slice::<u32>(&[]).is_empty());
+    }
+}
