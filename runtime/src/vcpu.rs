@@ -63,6 +63,20 @@ impl Frame {
         }
     }
 
+    /// As [`Self::fold_host_flags`] for who leaves MXCSR alone: its bits stay, and are added again another time.
+    pub fn gather_flags(&mut self) {
+        let m = if self.in_code { host_mxcsr() } else { 0 };
+        self.fold(m);
+    }
+
+    /// Forgets what was raised since FPSR was written. MXCSR is written only if it has to be: that takes longer than reading it.
+    pub fn clear_host_flags(&mut self) {
+        self.header.saturated = 0;
+        if self.in_code && host_mxcsr() != self.header.guest_mxcsr {
+            set_host_mxcsr(self.header.guest_mxcsr);
+        }
+    }
+
     /// Adds the sticky bits of an MXCSR value, and saturation noted by translated code, to FPSR. x86's DE has no counterpart while FZ is 0.
     pub fn fold(&mut self, mxcsr: u32) {
         // x86: IE 0, DE 1, ZE 2, OE 3, UE 4, PE 5. Arm: IOC 0, DZC 1, OFC 2, UFC 3, IXC 4.

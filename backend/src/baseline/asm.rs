@@ -224,6 +224,10 @@ impl Asm {
         let b1 = (!reg as u64 >> 3 & 1) << 7 | 1 << 6 | (!rm as u64 >> 3 & 1) << 5 | e.1 as u64;
         let b2 = (w as u64) << 7 | (!vvvv as u64 & 15) << 3 | pp;
         let m = 0xc0 | (reg as u64 & 7) << 3 | rm as u64 & 7;
+        if e.1 == 1 && !w && rm < 8 {
+            let b = (!reg as u64 >> 3 & 1) << 7 | b2;
+            return self.put(0xc5 | b << 8 | (e.2 as u64) << 16 | m << 24, 4);
+        }
         self.put(0xc4 | b1 << 8 | b2 << 16 | (e.2 as u64) << 24 | m << 32, 5);
     }
 

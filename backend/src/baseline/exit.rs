@@ -233,7 +233,12 @@ impl Baseline {
                 resume,
             } => {
                 self.r.asm.bind(jump, here);
+                self.save(dirty);
                 self.redo_op(op, result, resume);
+            }
+            Cold::Nan { jump, .. } => {
+                self.r.asm.bind(jump, here);
+                self.nan_result(c, dirty);
             }
             Cold::Flags {
                 rare,
@@ -274,7 +279,7 @@ impl Baseline {
     }
 
     /// The runtime executes the op with all registers kept.
-    fn redo_op(&mut self, op: u32, result: Home, resume: u32) {
+    pub(super) fn redo_op(&mut self, op: u32, result: Home, resume: u32) {
         self.push_op(op);
         self.r.asm.put(0xe8, 5);
         self.redo_calls

@@ -46,6 +46,12 @@ const AFTER_ADD: [u8; 14] = [
     cc::LE,
 ];
 
+/// Whether a condition on FCMP's flags is asked of the host with the operands exchanged.
+pub(super) fn swaps(c: Cond) -> bool {
+    use Cond::*;
+    matches!(c, Cs | Pl | Cc | Mi | Hi | Ls)
+}
+
 impl Baseline {
     /// Emits the op if it is one of these.
     #[inline]
@@ -256,33 +262,36 @@ impl Baseline {
     fn holds_fcmp(&mut self, c: Cond, k: Known) -> u8 {
         let wide = k.kind == FlagsKind::Fcmp64 as u64;
         let (a, b) = (self.r.get_d(k.word + 1), self.r.get_d(k.word + 2));
-        let e = Enc(if wide { 0x66 } else { 0 }, 1, 0x2e);
-        let (c, swapped) = match c {
+        let (first, second) = if swaps(c) { (b, a) } else { (a, b) };
+        let (t, u) = match c {
+            Cond::Eq | Cond::Ne => (self.r.alloc(), self.r.alloc()),
+            _ => (0, 0),
+        };
+        let m = &mut self.r.asm;
+        if self.compared != m.pos() {
+            m.rr(
+                Enc(if wide { 0x66 } else { 0 }, 1, 0x2e),
+                false,
+                first,
+                second,
+            );
+        }
+        match c {
             Cond::Eq | Cond::Ne => {
-                let (t, u) = (self.r.alloc(), self.r.alloc());
                 let eq = c == Cond::Eq;
-                let m = &mut self.r.asm;
-                m.rr(e, false, a, b);
                 m.setcc(if eq { cc::NP } else { cc::P }, t);
                 m.setcc(if eq { cc::E } else { cc::NE }, u);
                 // Both, or either: AND and OR on the low bytes.
                 m.rr8(Enc(0, 0, if eq { 0x20 } else { 0x08 }), u, t);
-                return cc::NE;
+                cc::NE
             }
-            Cond::Cs | Cond::Pl => (cc::BE, true),
-            Cond::Cc | Cond::Mi => (cc::A, true),
-            Cond::Vs => (cc::P, false),
-            Cond::Vc => (cc::NP, false),
-            Cond::Hi => (cc::B, true),
-            Cond::Ls => (cc::AE, true),
-            Cond::Ge => (cc::AE, false),
-            Cond::Lt => (cc::B, false),
-            Cond::Gt => (cc::A, false),
-            _ => (cc::BE, false),
-        };
-        let (a, b) = if swapped { (b, a) } else { (a, b) };
-        self.r.asm.rr(e, false, a, b);
-        c
+            Cond::Cs | Cond::Pl | Cond::Le => cc::BE,
+            Cond::Cc | Cond::Mi | Cond::Gt => cc::A,
+            Cond::Vs => cc::P,
+            Cond::Vc => cc::NP,
+            Cond::Hi | Cond::Lt => cc::B,
+            _ => cc::AE,
+        }
     }
 
     /// As `holds` for a triple of unknown kind, which memory holds; a kind that is no subtraction takes the jump in what is returned.

@@ -5,14 +5,20 @@
 //! host looks for underflow after rounding, the guest before.
 
 use super::asm::{Enc, Xmm, alu, cc, sh};
+use super::flags::swaps;
 use super::{Baseline, Cold, Home};
-use crate::bytecode::EvalDesc;
+use crate::bytecode::{Bytecode, EvalDesc, Op0};
 use metaphrase_ir::ops::Round;
-use metaphrase_ir::{FlagsKind, Op, Type};
+use metaphrase_ir::{Cond, FlagsKind, Op, Type};
 
 /// Scalar opcode `op` of the given width.
 pub(super) const fn scalar(wide: bool, op: u8) -> Enc {
     Enc(if wide { 0xf2 } else { 0xf3 }, 1, op)
+}
+
+/// UCOMISD, UCOMISS.
+const fn unordered(wide: bool) -> Enc {
+    Enc(if wide { 0x66 } else { 0 }, 1, 0x2e)
 }
 
 impl Baseline {
@@ -56,7 +62,7 @@ impl Baseline {
     }
 
     /// Emits the op if it is a scalar FP op with a template in this mode.
-    pub(super) fn fp_eval(&mut self, i: u32, e: &EvalDesc) -> bool {
+    pub(super) fn fp_eval(&mut self, code: &Bytecode, i: u32, e: &EvalDesc) -> bool {
         let wide = e.inst.ty == Type::F64;
         match e.inst.op {
             Op::FNeg => self.sign(e, wide, true),
@@ -67,16 +73,25 @@ impl Baseline {
             Op::FSub => self.arith(i, e, wide, 0x5c),
             Op::FDiv => self.arith(i, e, wide, 0x5e),
             Op::FSqrt => {
+                let a = self.r.get_d(e.args[0]);
                 let x = self.copy_scalar(e.args[0], wide);
                 self.r.asm.rr(scalar(wide, 0x51), false, x, x);
-                self.checked(i, e, wide, x);
+                self.checked(i, e, wide, x, a, a);
             }
             Op::FMulAdd if self.host.fma => {
                 let (b, c) = (self.r.get_d(e.args[1]), self.r.get_d(e.args[2]));
                 let x = self.copy_scalar(e.args[0], wide);
                 // vfmadd231: x = b * c + x
                 self.r.asm.vex(Enc(0x66, 2, 0xb9), wide, x, b, c);
-                self.checked(i, e, wide, x);
+                let jump = self.is_nan(wide, x);
+                let c = Cold::Redo {
+                    jump,
+                    op: i,
+                    result: Home::D(x, e.d),
+                    resume: self.r.asm.pos() as u32,
+                };
+                self.later_redo(c, e);
+                self.set_scalar(e.d, x, wide);
             }
             Op::FCvt => {
                 let from = e.tys[0] == Type::F64;
@@ -86,12 +101,12 @@ impl Baseline {
                 let a = self.r.get_d(e.args[0]);
                 let x = self.zeroed();
                 self.r.asm.rr(scalar(from, 0x5a), false, x, a);
-                self.r.set_d(e.d, x);
+                self.set_scalar(e.d, x, wide);
             }
             Op::FRint => return self.round(i, e, wide),
-            Op::IntToF => return self.int_to_fp(i, e, wide),
+            Op::IntToF => return self.int_to_fp(e, wide),
             Op::FToInt => return self.fp_to_int(i, e),
-            Op::FlagsFcmp => self.compare(e),
+            Op::FlagsFcmp => self.compare(code, i, e),
             Op::FMax | Op::FMaxNm => self.extremum_d(i, e, wide, 0x5f),
             Op::FMin | Op::FMinNm => self.extremum_d(i, e, wide, 0x5d),
             _ => return false,
@@ -107,47 +122,104 @@ impl Baseline {
 
     /// A fresh register with the scalar at word `w`, zero above.
     fn copy_scalar(&mut self, w: u16, wide: bool) -> Xmm {
-        let a = self.r.get_d(w);
+        self.r.get_d(w);
         let x = self.r.alloc_x();
         if wide {
-            self.r.asm.movq_xx(x, a);
+            self.low64_to(x, w);
         } else {
             self.low32(x, w);
         }
         x
     }
 
+    /// Word `w` = the scalar in `x`, zero above.
+    fn set_scalar(&mut self, w: u16, x: Xmm, wide: bool) {
+        self.r.set_d(w, x);
+        self.r.mark_zero(x, wide);
+    }
+
     fn arith(&mut self, i: u32, e: &EvalDesc, wide: bool, op: u8) {
-        let b = self.r.get_d(e.args[1]);
-        let x = self.copy_scalar(e.args[0], wide);
-        self.r.asm.rr(scalar(wide, op), false, x, b);
-        self.checked(i, e, wide, x);
-    }
-
-    /// `x` is the result unless it is a NaN.
-    fn checked(&mut self, i: u32, e: &EvalDesc, wide: bool, x: Xmm) {
-        self.flush_operands(e);
-        let unordered = Enc(if wide { 0x66 } else { 0 }, 1, 0x2e);
-        self.r.asm.rr(unordered, false, x, x);
-        let jump = self.r.asm.jcc(cc::P);
-        self.later(Cold::Redo {
-            jump,
-            op: i,
-            result: Home::D(x, e.d),
-            resume: self.r.asm.pos() as u32,
-        });
-        self.r.set_d(e.d, x);
-    }
-
-    /// The runtime reads operands from memory.
-    pub(super) fn flush_operands(&mut self, e: &EvalDesc) {
-        for (w, ty) in e.args.into_iter().zip(e.tys) {
-            match ty {
-                Type::Void => {}
-                Type::V128 => self.r.flush_words(w, 2),
-                _ => self.r.flush_words(w, 1),
-            }
+        let (mut a, mut b) = (self.r.get_d(e.args[0]), self.r.get_d(e.args[1]));
+        // What is above the first operand gets into the result.
+        let commutes = matches!(op, 0x58 | 0x59);
+        if commutes && !self.r.zero_above(a, wide) && self.r.zero_above(b, wide) {
+            (a, b) = (b, a);
         }
+        let x;
+        if self.host.avx2 && self.r.zero_above(a, wide) {
+            x = self.r.alloc_x();
+            self.r.asm.vex(scalar(wide, op), false, x, a, b);
+        } else {
+            x = self.copy_scalar(e.args[0], wide);
+            b = self.r.get_d(e.args[1]);
+            self.r.asm.rr(scalar(wide, op), false, x, b);
+        }
+        self.checked(i, e, wide, x, a, b);
+    }
+
+    /// Jumps if `x` is a NaN.
+    fn is_nan(&mut self, wide: bool, x: Xmm) -> u32 {
+        self.r.asm.rr(unordered(wide), false, x, x);
+        self.r.asm.jcc(cc::P)
+    }
+
+    /// `x`, made of `a` and `b` by one host instruction, is the result unless it is a NaN.
+    fn checked(&mut self, i: u32, e: &EvalDesc, wide: bool, x: Xmm, a: Xmm, b: Xmm) {
+        let jump = self.is_nan(wide, x);
+        let c = Cold::Nan {
+            jump,
+            wide,
+            a,
+            b,
+            x,
+            op: i,
+            d: e.d,
+            resume: self.r.asm.pos() as u32,
+        };
+        self.later_redo(c, e);
+        self.set_scalar(e.d, x, wide);
+    }
+
+    /// Off the main path: the host's NaN is the guest's if there is one NaN among the operands; else the runtime decides which. Comparing
+    /// raises nothing that the op has not raised.
+    pub(super) fn nan_result(&mut self, c: Cold, dirty: (u32, u32)) {
+        let Cold::Nan {
+            wide,
+            a,
+            b,
+            x,
+            op,
+            d,
+            resume,
+            ..
+        } = c
+        else {
+            return;
+        };
+        let compare = unordered(wide);
+        let m = &mut self.r.asm;
+        m.rr(compare, false, a, b);
+        let none = m.jcc8(cc::NP);
+        if a == b {
+            m.jmp_to(resume as usize);
+        } else {
+            for r in [a, b] {
+                m.rr(compare, false, r, r);
+                let other = m.jcc(cc::NP);
+                m.bind(other, resume as usize);
+            }
+            self.save(dirty);
+            self.redo_op(op, Home::D(x, d), resume);
+        }
+        let m = &mut self.r.asm;
+        m.here8(none);
+        let field = m.rip(Enc(0xf3, 1, if wide { 0x7e } else { 0x10 }), x);
+        let default = match wide {
+            true => 0x7ff8_0000_0000_0000,
+            false => 0x7fc0_0000,
+        };
+        self.pool.push((field, default));
+        self.r.asm.jmp_to(resume as usize);
     }
 
     /// Turns the sign over, or clears it.
@@ -176,18 +248,19 @@ impl Baseline {
             1,
         );
         m.rr(Enc(0, 1, if negate { 0x57 } else { 0x54 }), false, x, t);
-        self.r.set_d(e.d, x);
+        self.set_scalar(e.d, x, wide);
     }
 
     /// The runtime does the op again if the host's condition holds; then execution goes on at the place to be given to [`Self::resume`].
-    fn again(&mut self, i: u32, c: u8, result: Home) {
+    pub(super) fn again(&mut self, i: u32, e: &EvalDesc, c: u8, result: Home) {
         let jump = self.r.asm.jcc(c);
-        self.later(Cold::Redo {
+        let c = Cold::Redo {
             jump,
             op: i,
             result,
             resume: 0,
-        });
+        };
+        self.later_redo(c, e);
     }
 
     /// Here go on those of the last `n` cold paths.
@@ -206,11 +279,10 @@ impl Baseline {
         let (a, b) = (self.r.get_d(e.args[0]), self.r.get_d(e.args[1]));
         let x = self.copy_scalar(e.args[0], wide);
         let y = self.copy_scalar(e.args[1], wide);
-        self.flush_operands(e);
         self.r
             .asm
             .rr(Enc(if wide { 0x66 } else { 0 }, 1, 0x2e), false, a, b);
-        self.again(i, cc::P, Home::D(x, e.d));
+        self.again(i, e, cc::P, Home::D(x, e.d));
         self.r.asm.rr(scalar(wide, op), false, x, b);
         self.r.asm.rr(scalar(wide, op), false, y, a);
         // Both orders: zeros of both signs join, all else is the same.
@@ -230,10 +302,9 @@ impl Baseline {
             Round::Zero => 3,
             Round::TieAway if e.inst.aux & Round::EXACT == 0 => {
                 let a = self.r.get_d(e.args[0]);
-                self.flush_operands(e);
                 let x = self.zeroed();
                 self.r.room(2, 5);
-                self.big(i, a, wide, Home::D(x, e.d));
+                self.big(i, e, a, wide, Home::D(x, e.d));
                 self.tie_away(x, a, wide);
                 self.resume(1);
                 self.r.set_d(e.d, x);
@@ -245,7 +316,7 @@ impl Baseline {
         let a = self.r.get_d(e.args[0]);
         let x = self.zeroed();
         self.round_to(x, a, wide, mode | quiet);
-        self.r.set_d(e.d, x);
+        self.set_scalar(e.d, x, wide);
         true
     }
 
@@ -255,7 +326,7 @@ impl Baseline {
     }
 
     /// Leaves numbers so big that they are integers, infinities and NaNs to the runtime.
-    fn big(&mut self, i: u32, a: Xmm, wide: bool, result: Home) {
+    fn big(&mut self, i: u32, e: &EvalDesc, a: Xmm, wide: bool, result: Home) {
         let (t, k) = (self.r.alloc(), self.r.alloc());
         if wide {
             self.r.asm.movq_rx(t, a);
@@ -267,7 +338,7 @@ impl Baseline {
         // Without the sign.
         self.r.asm.alu(alu::ADD, wide, t, t);
         self.r.asm.alu(alu::CMP, wide, t, k);
-        self.again(i, cc::AE, result);
+        self.again(i, e, cc::AE, result);
     }
 
     /// `x` (zero) = `a` rounded to the nearest integer, ties away from zero; `a` is not [`Self::big`]. Raises nothing: the parts
@@ -297,7 +368,7 @@ impl Baseline {
         self.r.asm.rr(scalar(wide, 0x58), false, x, mask);
     }
 
-    fn int_to_fp(&mut self, i: u32, e: &EvalDesc, wide: bool) -> bool {
+    fn int_to_fp(&mut self, e: &EvalDesc, wide: bool) -> bool {
         let (signed, long) = (e.inst.aux & Round::SIGNED != 0, e.tys[0] == Type::I64);
         let current = match Round::from_bits(e.inst.aux) {
             Round::Current => true,
@@ -309,18 +380,32 @@ impl Baseline {
         }
         let mut a = self.r.get(e.args[0]);
         let x = self.zeroed();
-        let unsure = long && !signed;
-        if unsure {
-            self.flush_operands(e);
-            self.r.room(0, 1);
-            self.r.asm.test(true, a, a);
-            self.again(i, cc::S, Home::D(x, e.d));
-        } else if !signed {
-            let t = self.r.alloc();
-            self.r.asm.mov32(t, a);
-            a = t;
+        let convert = scalar(wide, 0x2a);
+        if long && !signed {
+            // From 2 to the 63rd on: half of it, the bit that is lost kept in the lowest, and twice what comes out.
+            let (t, u) = (self.r.alloc(), self.r.alloc());
+            let m = &mut self.r.asm;
+            m.test(true, a, a);
+            let big = m.jcc8(cc::S);
+            m.rr(convert, true, x, a);
+            let done = m.jmp8();
+            m.here8(big);
+            m.mov(t, a);
+            m.shift_imm(sh::SHR, true, t, 1);
+            m.mov32(u, a);
+            m.alu_imm(alu::AND, false, u, 1);
+            m.alu(alu::OR, true, t, u);
+            m.rr(convert, true, x, t);
+            m.rr(scalar(wide, 0x58), false, x, x);
+            m.here8(done);
+        } else {
+            if !signed {
+                let t = self.r.alloc();
+                self.r.asm.mov32(t, a);
+                a = t;
+            }
+            self.r.asm.rr(convert, long || !signed, x, a);
         }
-        self.r.asm.rr(scalar(wide, 0x2a), long || !signed, x, a);
         if e.inst.imm != 0 {
             // A power of two: exact.
             let scale = match wide {
@@ -329,10 +414,7 @@ impl Baseline {
             };
             self.r.asm.rr(scalar(wide, 0x59), false, x, scale);
         }
-        if unsure {
-            self.resume(1);
-        }
-        self.r.set_d(e.d, x);
+        self.set_scalar(e.d, x, wide);
         true
     }
 
@@ -355,7 +437,6 @@ impl Baseline {
         }
         let a = self.r.get_d(e.args[0]);
         let d = self.r.alloc();
-        self.flush_operands(e);
         self.r.room(4, 7);
         let home = Home::Gpr(d, e.d);
         let mut colds = 1;
@@ -363,7 +444,7 @@ impl Baseline {
         if let Some(mode) = mode {
             rounded = self.zeroed();
             if mode == 3 {
-                self.big(i, a, from, home);
+                self.big(i, e, a, from, home);
                 colds += 1;
                 self.tie_away(rounded, a, from);
             } else {
@@ -383,7 +464,7 @@ impl Baseline {
                 rounded,
                 limit,
             );
-            self.again(i, cc::AE, home);
+            self.again(i, e, cc::AE, home);
             colds += 1;
         }
         let exact_width = signed && mode.is_none();
@@ -393,28 +474,28 @@ impl Baseline {
         match (signed, long) {
             (true, true) => {
                 self.r.asm.alu_imm(alu::CMP, true, d, 1);
-                self.again(i, cc::O, home);
+                self.again(i, e, cc::O, home);
             }
             (true, false) if exact_width => {
                 self.r.asm.alu_imm(alu::CMP, false, d, 1);
-                self.again(i, cc::O, home);
+                self.again(i, e, cc::O, home);
             }
             (true, false) => {
                 let t = self.r.alloc();
                 self.r.asm.rr(Enc(0, 0, 0x63), true, t, d); // movsxd
                 self.r.asm.alu(alu::CMP, true, t, d);
-                self.again(i, cc::NE, home);
+                self.again(i, e, cc::NE, home);
                 self.r.asm.mov32(d, d);
             }
             (false, true) => {
                 self.r.asm.test(true, d, d);
-                self.again(i, cc::S, home);
+                self.again(i, e, cc::S, home);
             }
             (false, false) => {
                 let t = self.r.alloc();
                 self.r.asm.mov32(t, d);
                 self.r.asm.alu(alu::CMP, true, t, d);
-                self.again(i, cc::NE, home);
+                self.again(i, e, cc::NE, home);
             }
         }
         if mode.is_some() {
@@ -426,14 +507,21 @@ impl Baseline {
         true
     }
 
-    /// FCMP, FCMPE: now for the exceptions, and as a lazy triple for whoever asks.
-    fn compare(&mut self, e: &EvalDesc) {
+    /// FCMP, FCMPE: now for the exceptions, and as a lazy triple for whoever asks. If a branch does so next, its comparison is this one.
+    fn compare(&mut self, code: &Bytecode, i: u32, e: &EvalDesc) {
         let wide = e.tys[0] == Type::F64;
         let (a, b) = (self.r.get_d(e.args[0]), self.r.get_d(e.args[1]));
+        let next = code.ops.get(i as usize + 1);
+        let asked = next.filter(|n| n.op == Op0::BrCond && n.a == e.d);
+        let swapped = asked.is_some_and(|n| swaps(Cond::from_bits(n.d as u32)));
         let op = if e.inst.aux == 0 { 0x2e } else { 0x2f };
-        self.r
-            .asm
-            .rr(Enc(if wide { 0x66 } else { 0 }, 1, op), false, a, b);
+        let (first, second) = if swapped { (b, a) } else { (a, b) };
+        self.r.asm.rr(
+            Enc(if wide { 0x66 } else { 0 }, 1, op),
+            false,
+            first,
+            second,
+        );
         let kind = if wide {
             FlagsKind::Fcmp64
         } else {
@@ -442,5 +530,7 @@ impl Baseline {
         self.kind(e.d, kind, None);
         self.r.alias_d(e.d + 1, a);
         self.r.alias_d(e.d + 2, b);
+        // Only stores have been emitted since.
+        self.compared = asked.map_or(0, |_| self.r.asm.pos());
     }
 }

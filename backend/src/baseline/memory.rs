@@ -2,7 +2,7 @@
 //!
 //! Order: x86 keeps every order but store-then-load, which [`Op0::Fence`] restores.
 
-use super::asm::{Enc, Gpr, alu, cc, sh};
+use super::asm::{Enc, Gpr, Xmm, alu, cc, sh};
 use super::{Baseline, Cold};
 use crate::bytecode::{BOp, Bytecode, Op0};
 
@@ -13,6 +13,11 @@ const LDS16: Enc = Enc(0, 1, 0xbf);
 const LDS32: Enc = Enc(0, 0, 0x63);
 const LD: Enc = Enc(0, 0, 0x8b);
 
+/// MOVQ or MOVSS: zero-extends to a whole vector register.
+const fn short(wide: bool) -> Enc {
+    Enc(0xf3, 1, if wide { 0x7e } else { 0x10 })
+}
+
 impl Baseline {
     /// Emits the op if it is one of these.
     #[inline]
@@ -20,6 +25,22 @@ impl Baseline {
         match o.op {
             Op0::Ld8 => self.load(o, LD8, false),
             Op0::Ld16 => self.load(o, LD16, false),
+            Op0::Ld32 | Op0::Ld64 if self.widened_next(code, i, o) => {
+                let wide = o.op == Op0::Ld64;
+                let (a, off) = self.address(o.a, o.imm);
+                let x = self.r.alloc_x();
+                self.access();
+                self.r.asm.rm(short(wide), false, x, a, off);
+                self.short_vector(o, x, wide);
+            }
+            Op0::LdX32 | Op0::LdX64 if o.imm & 63 <= 3 && self.widened_next(code, i, o) => {
+                let wide = o.op == Op0::LdX64;
+                let (a, b) = (self.r.get(o.a), self.r.get(o.b));
+                let x = self.r.alloc_x();
+                self.access();
+                self.r.asm.rmx(short(wide), false, x, a, b, o.imm as u8 & 3);
+                self.short_vector(o, x, wide);
+            }
             Op0::Ld32 => self.load(o, LD, false),
             Op0::Ld64 => self.load(o, LD, true),
             Op0::Lds8To64 => self.load(o, LDS8, true),
@@ -80,6 +101,18 @@ impl Baseline {
         self.r.asm.mov_imm(t, imm);
         self.r.asm.alu(alu::ADD, true, t, a);
         (t, 0)
+    }
+
+    /// Whether what is loaded becomes a vector by the next op.
+    fn widened_next(&self, code: &Bytecode, i: u32, o: &BOp) -> bool {
+        code.ops
+            .get(i as usize + 1)
+            .is_some_and(|n| matches!(n.op, Op0::VLo64 | Op0::VLo32) && n.a == o.d)
+    }
+
+    fn short_vector(&mut self, o: &BOp, x: Xmm, wide: bool) {
+        self.r.set_d(o.d, x);
+        self.r.mark_zero(x, wide);
     }
 
     #[inline]

@@ -31,10 +31,11 @@ mod vector;
 use crate::abi::{
     Builtin, ChainSlot, EXIT_FAULT, FrameHeader, HEADER_SIZE, MODE_FP, MODE_ROUNDING, STATE_BIAS,
 };
-use crate::bytecode::{BOp, Bytecode, Op0, Pair};
+use crate::bytecode::{BOp, Bytecode, EvalDesc, Op0, Pair};
 use crate::emit::{CompiledUnit, FaultSite, Reloc};
 use crate::pcmap::PcMap;
-use asm::{Enc, Gpr, RAX, RCX, RDI, RDX, RSI, cc};
+use asm::{Enc, Gpr, RAX, RCX, RDI, RDX, RSI, Xmm, cc};
+use metaphrase_ir::Type;
 use regs::{Dirty, Regs};
 pub use simd_crypto::stays;
 use std::mem::offset_of;
@@ -74,6 +75,18 @@ enum Cold {
         jump: u32,
         op: u32,
         result: Home,
+        resume: u32,
+    },
+    /// A scalar result `x` is a NaN, of an op on `a` and `b` (the same: on `a` alone). Nearly always it is the host's: what remains are the
+    /// default NaN, whose sign is the other one, and two NaNs.
+    Nan {
+        jump: u32,
+        wide: bool,
+        a: Xmm,
+        b: Xmm,
+        x: Xmm,
+        op: u32,
+        d: u16,
         resume: u32,
     },
     /// A conditional branch out of a trace.
@@ -148,6 +161,8 @@ pub struct Baseline {
     nearest: bool,
     known: [Known; 2],
     next_known: usize,
+    /// End of the code of an FCMP, ordered as a branch that follows asks for: there its comparison is in the host's flags.
+    compared: usize,
     faults: Vec<FaultSite>,
     relocs: Vec<Reloc>,
     slots: Vec<u64>,
@@ -204,6 +219,7 @@ impl Baseline {
             nearest: true,
             known: [Known::default(); 2],
             next_known: 0,
+            compared: 0,
             faults: Vec::new(),
             relocs: Vec::new(),
             slots: Vec::new(),
@@ -293,6 +309,7 @@ impl Baseline {
         self.fp_inline = mode & MODE_FP & !MODE_ROUNDING == 0;
         self.nearest = mode & MODE_ROUNDING == 0;
         self.known = [Known::default(); 2];
+        self.compared = 0;
         self.faults.clear();
         self.relocs.clear();
         self.slots.clear();
@@ -310,8 +327,24 @@ impl Baseline {
 
     /// To be emitted after the main path.
     fn later(&mut self, c: Cold) {
-        let resumes = matches!(c, Cold::Redo { .. } | Cold::Flags { .. });
+        debug_assert!(!matches!(c, Cold::Redo { .. } | Cold::Nan { .. }));
+        let resumes = matches!(c, Cold::Flags { .. });
         let dirty = if resumes { (0, 0) } else { self.snapshot() };
+        self.cold.push((self.part, c, dirty));
+    }
+
+    /// As [`Self::later`] of a jump just emitted, behind which the op goes on: its operands are stored there, for the runtime to read.
+    fn later_redo(&mut self, c: Cold, e: &EvalDesc) {
+        let from = self.dirty.len() as u32;
+        for (w, ty) in e.args.into_iter().zip(e.tys) {
+            let words = match ty {
+                Type::Void => continue,
+                Type::V128 => 2,
+                _ => 1,
+            };
+            self.r.dirty_words(w, words, &mut self.dirty);
+        }
+        let dirty = (from, self.dirty.len() as u32);
         self.cold.push((self.part, c, dirty));
     }
 
@@ -395,7 +428,7 @@ impl Baseline {
         match o.op {
             Op0::Eval => {
                 let e = &code.evals()[o.imm as usize];
-                self.int_eval(e) || self.fp_eval(i, e) || self.simd_eval(code, i, e)
+                self.int_eval(e) || self.fp_eval(code, i, e) || self.simd_eval(code, i, e)
             }
             Op0::Rmw | Op0::Cas | Op0::StoreExcl => self.atomic(&code.evals()[o.imm as usize]),
             _ => false,

@@ -54,6 +54,8 @@ pub struct Regs {
     free: u16,
     xfree: u16,
     high_zero: u16,
+    /// As `high_zero`, of all but the lowest 32 bits.
+    most_zero: u16,
     pub busy: u16,
     pub xbusy: u16,
     next: u32,
@@ -86,6 +88,7 @@ impl Regs {
             free: POOL,
             xfree: u16::MAX,
             high_zero: 0,
+            most_zero: 0,
             busy: 0,
             xbusy: 0,
             next: 0,
@@ -177,6 +180,23 @@ impl Regs {
             }
             if v != NONE && !self.is_temp(v) && self.part(v, V) & DIRTY != 0 {
                 out.push(Dirty::V(x as Xmm, v));
+            }
+        }
+    }
+
+    /// Appends those of words `w..w + n` that memory does not have yet, temporaries too.
+    pub fn dirty_words(&mut self, w: u16, n: u16, out: &mut Vec<Dirty>) {
+        for w in w..w + n {
+            let s = *self.state(w);
+            for (at, dirty) in [
+                (G, Dirty::G as fn(u8, u16) -> Dirty),
+                (D, Dirty::D),
+                (V, Dirty::V),
+                (VH, |x, w| Dirty::V(x, w - 1)),
+            ] {
+                if s >> at & (DIRTY | GONE) == DIRTY {
+                    out.push(dirty((s >> at & 15) as u8, w));
+                }
             }
         }
     }
@@ -539,15 +559,35 @@ impl Regs {
             self.xnext
         };
         self.xbusy |= 1 << x;
-        self.high_zero &= !(1 << x);
+        self.changed_x(x as Xmm);
         x as Xmm
+    }
+
+    /// Nothing is known any more of what is above the low half of a register.
+    pub fn changed_x(&mut self, x: Xmm) {
+        self.high_zero &= !(1 << x);
+        self.most_zero &= !(1 << x);
+    }
+
+    /// A register has been written: zero above its lowest 32 bits, or 64.
+    pub fn mark_zero(&mut self, x: Xmm, wide: bool) {
+        self.high_zero |= 1 << x;
+        if !wide {
+            self.most_zero |= 1 << x;
+        }
+    }
+
+    /// Whether [`Self::mark_zero`] is known to hold.
+    pub fn zero_above(&self, x: Xmm, wide: bool) -> bool {
+        let known = if wide { self.high_zero } else { self.most_zero };
+        known >> x & 1 != 0
     }
 
     /// Empties a particular register and makes it busy.
     pub fn claim_x(&mut self, x: Xmm) {
         self.evict_x(x);
         self.xbusy |= 1 << x;
-        self.high_zero &= !(1 << x);
+        self.changed_x(x);
     }
 
     fn evict_x(&mut self, x: Xmm) {
@@ -643,9 +683,12 @@ impl Regs {
     /// Word `w` = the low half of `x`, of which nothing else is said.
     pub fn alias_d(&mut self, w: u16, x: Xmm) {
         self.drop_word(w);
-        self.asm.store_d(w, x);
-        if self.xd[x as usize] == NONE {
-            self.hold_d(x, w, false);
+        let free = self.xd[x as usize] == NONE;
+        if !free || !self.write_back {
+            self.asm.store_d(w, x);
+        }
+        if free {
+            self.hold_d(x, w, self.write_back);
         }
     }
 

@@ -95,6 +95,21 @@ impl Baseline {
     pub(super) fn v2(&mut self, e: Enc, d: Xmm, s: Xmm) {
         self.r.asm.rr(e, false, d, s);
     }
+    /// `d = s op t`; `d` is fresh.
+    pub(super) fn v3(&mut self, e: Enc, d: Xmm, s: Xmm, t: Xmm) {
+        if self.host.avx2 {
+            self.r.asm.vex(e, false, d, s, t);
+        } else {
+            self.r.asm.movaps(d, s);
+            self.r.asm.rr(e, false, d, t);
+        }
+    }
+    /// What is above the shape in `x` is zero.
+    pub(super) fn mark_shape(&mut self, x: Xmm, s: Shape) {
+        if s.bits() < 128 {
+            self.r.mark_zero(x, s.bits() == 64);
+        }
+    }
     /// Fresh register with a copy of `a`.
     pub(super) fn copy_v(&mut self, a: Xmm) -> Xmm {
         let x = self.r.alloc_x();
@@ -153,6 +168,7 @@ impl Baseline {
     pub(super) fn result(&mut self, e: &EvalDesc, s: Shape, x: Xmm) -> bool {
         self.cut_to(x, s);
         self.r.set_v(e.d, x);
+        self.mark_shape(x, s);
         true
     }
 
@@ -257,8 +273,15 @@ impl Baseline {
         let k = VBinKind::from_aux(e.inst.aux);
         if let Some(op) = direct(k, l) {
             let (a, b) = (self.r.get_v(e.args[0]), self.r.get_v(e.args[1]));
-            let x = self.copy_v(a);
-            self.v2(op, x, b);
+            let x = self.r.alloc_x();
+            self.v3(op, x, a, b);
+            // Of zeros all these make zeros, but for equality.
+            let zero = self.r.zero_above(a, true) && self.r.zero_above(b, true);
+            if s.bits() == 64 && zero && k != CmEq {
+                self.r.set_v(e.d, x);
+                self.mark_shape(x, s);
+                return true;
+            }
             return self.result(e, s, x);
         }
         match k {
@@ -332,17 +355,17 @@ impl Baseline {
 
     pub(super) fn zip(&mut self, e: &EvalDesc, second: bool, s: Shape) -> bool {
         let (a, b) = (self.r.get_v(e.args[0]), self.r.get_v(e.args[1]));
-        let x = self.copy_v(a);
+        let x = self.r.alloc_x();
         let l = s.lane_log2() as u8;
         let low = if l == 3 { PUNPCKLQDQ } else { s2(0x60 | l) };
         let high = if l == 3 { s2(0x6d) } else { s2(0x68 | l) };
         if s.bits() == 64 {
-            self.v2(low, x, b);
+            self.v3(low, x, a, b);
             if second {
                 self.upper(x);
             }
         } else {
-            self.v2(if second { high } else { low }, x, b);
+            self.v3(if second { high } else { low }, x, a, b);
         }
         self.result(e, s, x)
     }

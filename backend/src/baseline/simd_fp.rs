@@ -4,7 +4,7 @@
 
 use super::asm::{Enc, Xmm, alu, cc};
 use super::simd::{PAND, PUNPCKLQDQ, s2, s38};
-use super::{Baseline, Cold, Home};
+use super::{Baseline, Home};
 use crate::bytecode::EvalDesc;
 use metaphrase_ir::ops::{VBinKind, VShiftKind, VTernKind, VUnKind};
 use metaphrase_ir::ops_vector::HI;
@@ -46,10 +46,11 @@ impl Baseline {
 
     /// A register with the lanes that count, and zero above.
     fn lanes_of(&mut self, w: u16, s: Shape) -> Xmm {
-        if s.bits() < 128 {
+        let a = self.r.get_v(w);
+        if s.bits() < 128 && !self.r.zero_above(a, s.bits() == 64) {
             return self.copy_lanes(w, s);
         }
-        self.r.get_v(w)
+        a
     }
 
     /// The same in a fresh register.
@@ -57,14 +58,15 @@ impl Baseline {
         let a = self.r.get_v(w);
         let x = self.r.alloc_x();
         match s.bits() {
-            32 => {
+            32 if !self.r.zero_above(a, false) => {
                 // insertps: lane 0, zero elsewhere
                 self.v2(Enc(0x66, 3, 0x21), x, a);
                 self.r.asm.put(0x0e, 1);
             }
-            64 => self.r.asm.movq_xx(x, a),
+            64 if !self.r.zero_above(a, true) => self.r.asm.movq_xx(x, a),
             _ => self.r.asm.movaps(x, a),
         }
+        self.mark_shape(x, s);
         x
     }
 
@@ -160,7 +162,7 @@ impl Baseline {
             _ => return false,
         };
         let mut b = self.lanes_of(e.args[1], s);
-        let x = self.copy_lanes(e.args[0], s);
+        let a = self.lanes_of(e.args[0], s);
         if k == FDiv && s.bits() < 128 {
             // 0 / 0 in the lanes that do not exist would raise Invalid.
             let ones = match wide {
@@ -171,7 +173,8 @@ impl Baseline {
             self.v2(Enc(0, 1, 0x56), one, b);
             b = one;
         }
-        self.v2(packed(wide, op), x, b);
+        let x = self.r.alloc_x();
+        self.v3(packed(wide, op), x, a, b);
         if k == FAbd {
             self.absolute(x, s);
         }
@@ -183,24 +186,18 @@ impl Baseline {
     /// found first.
     fn extremum(&mut self, i: u32, e: &EvalDesc, max: bool, s: Shape, a: Xmm, b: Xmm) -> bool {
         let wide = s.lane_log2() == 3;
-        self.flush_operands(e);
         let (x, y) = (self.copy_v(a), self.copy_v(b));
         let t = self.copy_v(a);
         self.v2(packed(wide, COMPARE), t, b);
         self.r.asm.put(UNORDERED, 1);
         self.v2(s38(0x17), t, t); // ptest
-        let jump = self.r.asm.jcc(cc::NE);
+        self.again_v(i, e, cc::NE, x);
         let op = if max { 0x5f } else { 0x5d };
         self.v2(packed(wide, op), x, b);
         self.v2(packed(wide, op), y, a);
         // Both orders: zeros of both signs join, all else is the same.
         self.v2(Enc(0, 1, if max { 0x54 } else { 0x56 }), x, y);
-        self.later(Cold::Redo {
-            jump,
-            op: i,
-            result: Home::V(x, e.d),
-            resume: self.r.asm.pos() as u32,
-        });
+        self.resume(1);
         self.r.set_v(e.d, x);
         true
     }
@@ -262,24 +259,24 @@ impl Baseline {
             // Rounding down, zero less zero is negative.
             self.cut_to(x, s);
         }
-        let t = self.copy_v(x);
-        self.v2(packed(s.lane_log2() == 3, COMPARE), t, t);
+        let t = self.r.alloc_x();
+        self.v3(packed(s.lane_log2() == 3, COMPARE), t, x, x);
         self.r.asm.put(UNORDERED, 1);
         self.unless(i, e, t, x);
+        self.mark_shape(x, s);
     }
 
     /// `x` is the result unless a bit of `t` is set.
     fn unless(&mut self, i: u32, e: &EvalDesc, t: Xmm, x: Xmm) {
-        self.flush_operands(e);
         self.v2(s38(0x17), t, t); // ptest
-        let jump = self.r.asm.jcc(cc::NE);
-        self.later(Cold::Redo {
-            jump,
-            op: i,
-            result: Home::V(x, e.d),
-            resume: self.r.asm.pos() as u32,
-        });
+        self.again_v(i, e, cc::NE, x);
+        self.resume(1);
         self.r.set_v(e.d, x);
+    }
+
+    /// The runtime does the op again if the host's condition holds, as [`Self::again`]; `x` is the result.
+    fn again_v(&mut self, i: u32, e: &EvalDesc, c: u8, x: Xmm) {
+        self.again(i, e, c, Home::V(x, e.d));
     }
 
     /// FCMEQ is quiet, FCMGE and FCMGT signal every NaN, as EQ, LE and LT of the host do.
@@ -344,7 +341,6 @@ impl Baseline {
             }
             (VShiftKind::FCvtZS, Shape::D2) if e.inst.imm == 0 => {
                 let a = self.r.get_v(e.args[0]);
-                self.flush_operands(e);
                 let y = self.copy_v(a);
                 let (t, u) = (self.r.alloc(), self.r.alloc());
                 let x = self.r.alloc_x();
@@ -356,13 +352,7 @@ impl Baseline {
                 self.r.asm.put(1, 1);
                 for r in [t, u] {
                     self.r.asm.alu_imm(alu::CMP, true, r, 1);
-                    let jump = self.r.asm.jcc(cc::O);
-                    self.later(Cold::Redo {
-                        jump,
-                        op: i,
-                        result: Home::V(x, e.d),
-                        resume: 0,
-                    });
+                    self.again_v(i, e, cc::O, x);
                 }
                 self.resume(2);
                 self.r.set_v(e.d, x);

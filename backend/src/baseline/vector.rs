@@ -17,11 +17,7 @@ impl Baseline {
             }
             Op0::ImmV => self.const_v(code, o),
             Op0::VLo64 => self.low64(o),
-            Op0::VLo32 => {
-                let x = self.r.alloc_x();
-                self.low32(x, o.a);
-                self.r.set_v(o.d, x);
-            }
+            Op0::VLo32 => self.low32_of(o),
             Op0::VPair => self.pair(o),
             Op0::VAnd => self.two_v(o, Enc(0, 1, 0x54)),
             Op0::VOr => self.two_v(o, Enc(0, 1, 0x56)),
@@ -69,11 +65,26 @@ impl Baseline {
         let x = self.r.alloc_x();
         self.low64_to(x, o.a);
         self.r.set_v(o.d, x);
+        self.r.mark_zero(x, true);
+    }
+
+    fn low32_of(&mut self, o: &BOp) {
+        if let Some(x) = self.r.in_d(o.a)
+            && self.r.zero_above(x, false)
+            && self.r.can_hold_v(x)
+        {
+            return self.r.set_v(o.d, x);
+        }
+        let x = self.r.alloc_x();
+        self.low32(x, o.a);
+        self.r.set_v(o.d, x);
+        self.r.mark_zero(x, false);
     }
 
     /// `x` = word `w`, zero-extended.
     pub(super) fn low64_to(&mut self, x: Xmm, w: u16) {
         match self.r.low_in_x(w) {
+            Some(a) if self.r.zero_above(a, true) => self.r.asm.movaps(x, a),
             Some(a) => self.r.asm.movq_xx(x, a),
             None => {
                 let a = self.r.get(w);
@@ -85,6 +96,7 @@ impl Baseline {
     /// `x` = the low half of word `w`, zero-extended.
     pub(super) fn low32(&mut self, x: Xmm, w: u16) {
         match self.r.low_in_x(w) {
+            Some(a) if self.r.zero_above(a, false) => self.r.asm.movaps(x, a),
             Some(a) => {
                 // insertps x, a, 0b1110: lane 0, zero elsewhere
                 self.r.asm.rr(Enc(0x66, 3, 0x21), false, x, a);
@@ -113,14 +125,13 @@ impl Baseline {
 
     fn two_v(&mut self, o: &BOp, e: Enc) {
         let (a, b) = (self.r.get_v(o.a), self.r.get_v(o.b));
-        let x = if self.r.only_v(a, o.d) {
-            a
-        } else {
-            let x = self.r.alloc_x();
-            self.r.asm.movaps(x, a);
-            x
-        };
-        self.r.asm.rr(e, false, x, b);
+        if self.r.only_v(a, o.d) {
+            self.r.changed_x(a);
+            self.r.asm.rr(e, false, a, b);
+            return self.r.set_v(o.d, a);
+        }
+        let x = self.r.alloc_x();
+        self.v3(e, x, a, b);
         self.r.set_v(o.d, x);
     }
 }
