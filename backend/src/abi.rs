@@ -44,8 +44,11 @@ pub struct FrameHeader {
     pub stop: AtomicU32,
     /// Guest value of MXCSR (control bits) while translated code runs.
     pub guest_mxcsr: u32,
-    /// The jump cache: address of [`JUMP_ENTRIES`] [`JumpEntry`]s.
+    /// The jump cache: address of twice [`JUMP_ENTRIES`] [`JumpEntry`]s.
     pub jump_cache: u64,
+    /// Code for an indirect branch to the guest address in `arg` that the first half of the jump cache does not know: goes on if the
+    /// second half does, else stores it to the guest pc and returns [`EXIT_LOOKUP`].
+    pub look_up: u64,
     /// Address of the helper table: `HelperId::ALL.len()` function addresses, then the [`Builtin`]s.
     pub helpers: u64,
     /// Encoded trap of the last `EXIT_TRAP`.
@@ -62,14 +65,15 @@ pub struct FrameHeader {
     pub owner: u64,
     /// Where the region entered last counts its entries; written only by code compiled with [`crate::emit::CompileOpts::count`].
     pub region: u64,
-    /// Indirect branches answered by the jump cache; counted only by such code.
+    /// Indirect branches answered by the jump cache; those answered by its first half are counted only by such code.
     pub jump_hits: u64,
     /// Nonzero: an integer vector operation saturated since the runtime last folded this into the guest's status register.
     pub saturated: u32,
 }
 
-/// One entry of the per-CPU jump cache. Index of guest pc `p`: `(p >> 2) & (JUMP_ENTRIES - 1)`. Empty: `pc` is [`empty_pc`] of
-/// the index, a pc that belongs to another entry, so that no guest address ever matches an empty entry.
+/// One entry of the per-CPU jump cache. It has two halves: translated code looks into the first, at index
+/// `(p >> 2) & (JUMP_ENTRIES - 1)` for guest pc `p`; what others displace there is kept in the second, at [`second_index`]. Empty: `pc`
+/// is [`empty_pc`] of the index, a pc that belongs to another entry, so that no guest address ever matches an empty entry.
 #[derive(Debug)]
 #[repr(C)]
 pub struct JumpEntry {
@@ -79,13 +83,18 @@ pub struct JumpEntry {
     pub code: AtomicU64,
 }
 
-/// Entries of the jump cache.
+/// Entries of each half of the jump cache.
 pub const JUMP_ENTRIES: usize = 16384;
 
-/// What `pc` of an empty jump-cache entry holds: 0 but for the first, so that fresh zeroed memory is almost a cache.
+/// Index in the jump cache's second half: addresses that share an entry of the first do not share one here.
+pub const fn second_index(pc: u64) -> usize {
+    ((pc >> 2) ^ (pc >> 16)) as usize & (JUMP_ENTRIES - 1)
+}
+
+/// What `pc` of an empty jump-cache entry holds: 0 but for the first of each half, so that fresh zeroed memory is almost a cache.
 pub const fn empty_pc(index: usize) -> u64 {
     if index & (JUMP_ENTRIES - 1) == 0 {
-        u64::MAX
+        4
     } else {
         0
     }

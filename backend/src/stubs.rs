@@ -2,7 +2,10 @@
 //!
 //! All of it is position-independent and reaches everything through the frame, so the runtime may place the bytes anywhere.
 
-use crate::abi::{Builtin, FrameHeader, STATE_BIAS};
+use crate::abi::{
+    Builtin, EXIT_LOOKUP, FrameHeader, HEADER_SIZE, JUMP_ENTRIES, JumpEntry, STATE_BIAS,
+};
+use crate::baseline::asm::{Asm, Enc, RAX, RCX, RDI, ROOM, alu, cc, sh};
 use crate::emit::{CompileError, HostModel};
 use crate::host;
 use crate::lower::eval_signature;
@@ -24,17 +27,13 @@ pub struct Stubs {
     pub trampoline: u32,
     /// What an unlinked chain slot's `code` points to: returns `arg`.
     pub unlinked: u32,
-}
-
-impl Default for Stubs {
-    fn default() -> Self {
-        Stubs::new()
-    }
+    /// For `header.look_up`.
+    pub look_up: u32,
 }
 
 impl Stubs {
-    /// The stubs.
-    pub fn new() -> Stubs {
+    /// The stubs. `pc_offset`: of the guest pc, bytes from the state.
+    pub fn new(pc_offset: u32) -> Stubs {
         let mut code = trampoline();
         pad(&mut code);
         let unlinked = code.len() as u32;
@@ -42,10 +41,14 @@ impl Stubs {
             0x48, 0x89, 0xf8, // mov rax, rdi
             0xc3, // ret
         ]);
+        pad(&mut code);
+        let at = code.len() as u32;
+        code.extend(look_up(pc_offset));
         Stubs {
             code,
             trampoline: 0,
             unlinked,
+            look_up: at,
         }
     }
 }
@@ -99,6 +102,35 @@ fn trampoline() -> Vec<u8> {
         0xc3, // ret
     ]);
     c
+}
+
+/// The jump cache's second half. Changes RAX and RCX.
+fn look_up(pc_offset: u32) -> Vec<u8> {
+    const SIZE: u32 = size_of::<JumpEntry>() as u32;
+    const HALF: u32 = JUMP_ENTRIES as u32 * SIZE;
+    let mut a = Asm::default();
+    a.reserve(ROOM);
+    // `second_index`, times the size of an entry.
+    a.mov(RAX, RDI);
+    a.shift_imm(sh::SHR, true, RAX, 16);
+    a.mov(RCX, RDI);
+    a.shift_imm(sh::SHR, true, RCX, 2);
+    a.alu(alu::XOR, false, RAX, RCX);
+    a.alu_imm(alu::AND, false, RAX, JUMP_ENTRIES as i32 - 1);
+    a.shift_imm(sh::SHL, false, RAX, SIZE.trailing_zeros() as u8);
+    let cache = offset_of!(FrameHeader, jump_cache);
+    a.header(Enc(0, 0, 0x03), true, RAX, cache); // add rax, [jump_cache]
+    let pc = HALF as usize + offset_of!(JumpEntry, pc);
+    a.rm(Enc(0, 0, 0x3b), true, RDI, RAX, pc as i32); // cmp rdi, [rax + pc]
+    let miss = a.jcc8(cc::NE);
+    let hits = offset_of!(FrameHeader, jump_hits);
+    a.header(Enc(0, 0, 0xff), true, 0, hits); // inc qword [jump_hits]
+    let code = HALF as usize + offset_of!(JumpEntry, code);
+    a.rm(Enc(0, 0, 0xff), false, 4, RAX, code as i32); // jmp [rax + code]
+    a.here8(miss);
+    a.store(((HEADER_SIZE + pc_offset) / 8) as u16, RDI);
+    a.leave(EXIT_LOOKUP);
+    a.code().to_vec()
 }
 
 /// Code for the helper table's [`Builtin::EvalCold`], which only Cranelift's code calls: `PreserveAll` outside, the platform's

@@ -3,7 +3,7 @@
 mod harness;
 
 use harness::{Bench, Loaded, Outcome, machine};
-use metaphrase_backend::abi::{JUMP_ENTRIES, JumpEntry};
+use metaphrase_backend::abi::{JUMP_ENTRIES, JumpEntry, second_index};
 use metaphrase_backend::emit::{CompileError, CompileOpts};
 use metaphrase_ir::helper::HelperId;
 use metaphrase_ir::interp::{self, FaultKind, Left, State};
@@ -350,6 +350,13 @@ block0 @0x500 len 4 entry:
         run(&bench, 0x1004 + 4 * JUMP_ENTRIES as u64),
         Outcome::Lookup(0x1004 + 4 * JUMP_ENTRIES as u64)
     );
+    // Displaced to the second half.
+    e.pc.store(0x1004 + 4 * JUMP_ENTRIES as u64, Ordering::SeqCst);
+    assert_eq!(run(&bench, 0x1004), Outcome::Lookup(0x1004));
+    let e = &bench.jump_cache[JUMP_ENTRIES + second_index(0x1004)];
+    e.code.store(there.entry(1), Ordering::SeqCst);
+    e.pc.store(0x1004, Ordering::SeqCst);
+    assert_eq!(run(&bench, 0x1004), Outcome::Direct(0x2000));
 }
 
 #[test]

@@ -301,6 +301,7 @@ impl Engine {
             *cold = self.tier1.eval_cold();
         }
         let f = &mut *cpu.frame;
+        f.header.look_up = self.tier1.look_up.load(Ordering::Relaxed);
         f.in_code = true;
         type Trampoline = extern "C" fn(*mut u8, u64) -> u64;
         // SAFETY: the stub built for this signature.

@@ -169,6 +169,7 @@ impl Vcpu {
                 stop: AtomicU32::new(0),
                 guest_mxcsr: 0x1f80,
                 jump_cache: caches.jumps().as_ptr() as u64,
+                look_up: 0,
                 helpers: 0,
                 trap: 0,
                 fault_addr: 0,

@@ -1,10 +1,10 @@
 //! How the block is left, and the code off its main path.
 
-use super::asm::{Enc, Gpr, RAX, RCX, RDX, RSI, alu, cc, sh};
+use super::asm::{Enc, Gpr, RAX, RCX, RDI, RDX, RSI, alu, cc, sh};
 use super::{Baseline, Cold, Home};
 use crate::abi::{
-    EXIT_FAULT, EXIT_HOT, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, FAULT_ALIGNMENT, FrameHeader,
-    JUMP_ENTRIES, JumpEntry,
+    EXIT_FAULT, EXIT_HOT, EXIT_STOP, EXIT_TRAP, FAULT_ALIGNMENT, FrameHeader, JUMP_ENTRIES,
+    JumpEntry,
 };
 use crate::bytecode::{BOp, Bytecode, Op0};
 use std::mem::{offset_of, size_of};
@@ -168,8 +168,8 @@ impl Baseline {
             offset_of!(JumpEntry, code) as i32,
         );
         m.here8(miss);
-        m.store(self.pc_word, t);
-        m.leave(EXIT_LOOKUP);
+        m.mov(RDI, t);
+        m.header(Enc(0, 0, 0xff), false, 4, offset_of!(FrameHeader, look_up)); // jmp [look_up]
     }
 
     fn trap(&mut self, code: &Bytecode) {

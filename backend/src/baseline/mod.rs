@@ -11,7 +11,7 @@
 //!
 //! Must not know any guest: words of the frame are all it sees.
 
-mod asm;
+pub(crate) mod asm;
 mod atomic;
 mod exit;
 mod flags;

@@ -2,8 +2,7 @@
 
 use super::{Lower, SLOTS_NAME, clif_ty};
 use crate::abi::{
-    ChainSlot, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, FrameHeader, JUMP_ENTRIES, JumpEntry, STATE_BIAS,
-    encode_trap,
+    ChainSlot, EXIT_STOP, EXIT_TRAP, FrameHeader, JUMP_ENTRIES, JumpEntry, STATE_BIAS, encode_trap,
 };
 use crate::pcmap::Loc;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -267,8 +266,8 @@ impl Lower<'_> {
         let miss = self.b.ins().icmp(IntCC::NotEqual, tag, pc);
         let (cold, cont) = self.split(miss);
         self.b.switch_to_block(cold);
-        self.store_pc_value(pc);
-        self.leave(EXIT_LOOKUP);
+        let look_up = self.load_frame(types::I64, offset_of!(FrameHeader, look_up) as i32);
+        self.jump_out(look_up, pc);
         self.b.seal_block(cont);
         self.b.switch_to_block(cont);
         if self.opts.count {

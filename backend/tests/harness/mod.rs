@@ -102,6 +102,7 @@ pub struct Bench {
     stubs: *mut u8,
     trampoline: u64,
     unlinked: u64,
+    look_up: u64,
     table: Vec<u64>,
     pub jump_cache: Vec<JumpEntry>,
     pub compiler: Compiler,
@@ -126,7 +127,7 @@ impl Bench {
                 )
             };
         });
-        let s = Stubs::new();
+        let s = Stubs::new(PC_OFFSET);
         let mut code = s.code.clone();
         code.resize(code.len().next_multiple_of(64), 0xcc);
         let cold = code.len();
@@ -144,8 +145,9 @@ impl Bench {
             stubs: base,
             trampoline: base as u64 + s.trampoline as u64,
             unlinked: base as u64 + s.unlinked as u64,
+            look_up: base as u64 + s.look_up as u64,
             table,
-            jump_cache: (0..JUMP_ENTRIES)
+            jump_cache: (0..2 * JUMP_ENTRIES)
                 .map(|i| JumpEntry {
                     pc: AtomicU64::new(empty_pc(i)),
                     code: AtomicU64::new(0),
@@ -204,6 +206,7 @@ impl Bench {
                 stop: AtomicU32::new(0),
                 guest_mxcsr: 0x1f80,
                 jump_cache: self.jump_cache.as_ptr() as u64,
+                look_up: self.look_up,
                 helpers: self.table.as_ptr() as u64,
                 trap: 0,
                 fault_addr: 0,

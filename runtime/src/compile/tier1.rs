@@ -67,6 +67,8 @@ pub struct Tier1 {
     /// Address of the trampoline; 0 until code memory exists.
     pub trampoline: AtomicU64,
     unlinked: AtomicU64,
+    /// For `FrameHeader::look_up`.
+    pub look_up: AtomicU64,
     eval_cold: AtomicU64,
 }
 
@@ -134,6 +136,7 @@ impl Tier1 {
             next_id: AtomicU64::new(1),
             trampoline: AtomicU64::new(0),
             unlinked: AtomicU64::new(0),
+            look_up: AtomicU64::new(0),
             eval_cold: AtomicU64::new(0),
         }
     }
@@ -291,7 +294,7 @@ impl Tier1 {
     }
 
     fn create_memory(&self) -> Option<CodeMemory> {
-        let stubs = Stubs::new();
+        let stubs = Stubs::new(PC_OFFSET);
         let m = match CodeMemory::new(self.cache_size, &stubs.code) {
             Ok(m) => m,
             Err(e) => {
@@ -302,6 +305,8 @@ impl Tier1 {
         let base = m.stubs();
         self.unlinked
             .store(base + stubs.unlinked as u64, Ordering::Release);
+        self.look_up
+            .store(base + stubs.look_up as u64, Ordering::Release);
         self.trampoline
             .store(base + stubs.trampoline as u64, Ordering::Release);
         Some(m)

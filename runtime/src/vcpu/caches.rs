@@ -7,7 +7,7 @@
 //! next enters guest code (each set knows up to which retirement it is clean, [`Log`] says what has been retired since).
 
 use crate::cache::block::Block0;
-use metaphrase_backend::abi::{JUMP_ENTRIES, JumpEntry, empty_pc};
+use metaphrase_backend::abi::{JUMP_ENTRIES, JumpEntry, empty_pc, second_index};
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::collections::VecDeque;
 use std::ptr;
@@ -51,7 +51,7 @@ struct Set {
 impl Set {
     fn new(mode: u64) -> Set {
         // SAFETY: all zero bits are a valid entry of either kind.
-        let (jumps, blocks) = unsafe { (zeroed(JUMP_ENTRIES), zeroed(FEW_BLOCKS)) };
+        let (jumps, blocks) = unsafe { (zeroed(2 * JUMP_ENTRIES), zeroed(FEW_BLOCKS)) };
         let set = Set {
             mode,
             seen: 0,
@@ -59,13 +59,15 @@ impl Set {
             blocks,
             lost: 0,
         };
-        set.jumps[0].pc.store(empty_pc(0), Ordering::Relaxed);
+        for i in [0, JUMP_ENTRIES] {
+            set.jumps[i].pc.store(empty_pc(i), Ordering::Relaxed);
+        }
         set
     }
 
     #[inline]
     fn block_index(&self, pc: u64) -> usize {
-        (pc >> 2) as usize & (self.blocks.len() - 1)
+        second_index(pc) & (self.blocks.len() - 1)
     }
 
     fn put_block(&mut self, e: CachedBlock) {
@@ -184,9 +186,20 @@ impl Caches {
         s.grow_blocks();
     }
 
-    /// Enters a target into the jump cache.
+    /// Enters a target into the jump cache; what it displaces goes to the second half. The caller holds the tables' lock, so that neither
+    /// is being retired.
     pub fn remember_jump(&self, pc: u64, code: u64) {
-        let i = (pc >> 2) as usize & (JUMP_ENTRIES - 1);
+        let (i, _) = places(pc);
+        let e = &self.jumps()[i];
+        let old = e.pc.load(Ordering::Relaxed);
+        if old != pc && old != empty_pc(i) {
+            let code = e.code.load(Ordering::Relaxed);
+            self.write_jump(places(old).1, old, code);
+        }
+        self.write_jump(i, pc, code);
+    }
+
+    fn write_jump(&self, i: usize, pc: u64, code: u64) {
         let e = &self.jumps()[i];
         e.pc.store(empty_pc(i), Ordering::Relaxed);
         e.code.store(code, Ordering::Release);
@@ -219,6 +232,12 @@ impl Caches {
     }
 }
 
+/// Where a guest address may stand in a jump cache: in its first half, in its second.
+fn places(pc: u64) -> (usize, usize) {
+    let first = (pc >> 2) as usize & (JUMP_ENTRIES - 1);
+    (first, JUMP_ENTRIES + second_index(pc))
+}
+
 /// Removes guest addresses from jump caches, from any thread.
 pub(crate) fn forget_jumps(shared: &Shared, pcs: &[u64]) {
     for a in shared {
@@ -227,11 +246,13 @@ pub(crate) fn forget_jumps(shared: &Shared, pcs: &[u64]) {
             continue;
         }
         for &pc in pcs {
-            let i = (pc >> 2) as usize & (JUMP_ENTRIES - 1);
-            // SAFETY: a registered CPU's jump caches outlive its registration.
-            let e = unsafe { &*p.add(i) };
-            let _ =
-                e.pc.compare_exchange(pc, empty_pc(i), Ordering::SeqCst, Ordering::Relaxed);
+            let (first, second) = places(pc);
+            for i in [first, second] {
+                // SAFETY: a registered CPU's jump caches outlive its registration.
+                let e = unsafe { &*p.add(i) };
+                let _ =
+                    e.pc.compare_exchange(pc, empty_pc(i), Ordering::SeqCst, Ordering::Relaxed);
+            }
         }
     }
 }
@@ -296,6 +317,30 @@ mod tests {
         log.push(2, &many);
         assert!(!c.catch_up(2, &log));
         assert_eq!(c.block(0x2004), None);
+    }
+
+    #[test]
+    fn jumps_that_share_an_entry_are_kept_in_the_second_half_until_forgotten() {
+        let shared = Shared::default();
+        let c = Caches::new();
+        c.share(&shared);
+        let (a, b) = (0x1000, 0x1000 + 4 * JUMP_ENTRIES as u64);
+        let at = |i: usize| {
+            let e = &c.jumps()[i];
+            (e.pc.load(Ordering::Relaxed), e.code.load(Ordering::Relaxed))
+        };
+        assert_eq!(places(a).0, places(b).0);
+        assert_ne!(places(a).1, places(b).1);
+        c.remember_jump(a, 7);
+        c.remember_jump(b, 8);
+        assert_eq!((at(places(b).0), at(places(a).1)), ((b, 8), (a, 7)));
+        // Newer code for the address that was displaced.
+        c.remember_jump(a, 9);
+        assert_eq!((at(places(a).0), at(places(b).1)), ((a, 9), (b, 8)));
+        c.remember_jump(b, 8);
+        assert_eq!(at(places(a).1), (a, 9));
+        forget_jumps(&shared, &[a, b]);
+        assert!((0..2 * JUMP_ENTRIES).all(|i| at(i).0 == empty_pc(i)));
     }
 
     #[test]

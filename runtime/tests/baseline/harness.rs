@@ -98,10 +98,12 @@ impl Bench {
                 0,
             );
         }
-        let stubs = Stubs::new();
+        let stubs = Stubs::new(PC_OFFSET);
         let code = CodeMemory::new(1 << 20, &stubs.code).unwrap();
+        let mut cpu = Vcpu::new();
+        cpu.frame.header.look_up = code.stubs() + stubs.look_up as u64;
         Bench {
-            cpu: Vcpu::new(),
+            cpu,
             baseline: Baseline::new(PC_OFFSET, TEMPS_OFFSET),
             trampoline: code.stubs() + stubs.trampoline as u64,
             unlinked: code.stubs() + stubs.unlinked as u64,

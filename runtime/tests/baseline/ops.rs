@@ -3,7 +3,7 @@
 use crate::harness::{
     Bench, Out, Rng, WINDOW, WINDOW_BYTES, integer, random_memory, random_state, rounds,
 };
-use metaphrase_backend::abi::{HEADER_SIZE, JUMP_ENTRIES};
+use metaphrase_backend::abi::{HEADER_SIZE, JUMP_ENTRIES, second_index};
 use metaphrase_backend::arena;
 use metaphrase_backend::bytecode::{BOp, Draft, Op0, Pair};
 use metaphrase_runtime::cache::block::{Block0, Ends};
@@ -351,6 +351,18 @@ fn counter_stop_links_and_jump_cache() {
     g.x[1] = 0x1234_5678_9abc;
     assert_eq!(bench.translated(&v, &g, &memory).out, Out::Lookup(g.x[1]));
     let entry = &bench.cpu.jump_cache()[(g.x[1] >> 2) as usize & (JUMP_ENTRIES - 1)];
+    entry.code.store(u.exec, Ordering::SeqCst);
+    entry.pc.store(g.x[1], Ordering::SeqCst);
+    u.counter().unwrap().store(9, Ordering::SeqCst);
+    let e = bench.translated(&v, &g, &memory);
+    assert_eq!((e.out, e.x[0]), (Out::Hot(PC), g.x[0].wrapping_add(10)));
+
+    // In its second half, once another has taken the place.
+    let first = (g.x[1] >> 2) as usize & (JUMP_ENTRIES - 1);
+    let entry = &bench.cpu.jump_cache()[first];
+    entry.pc.store(g.x[1] + 0x10_0000, Ordering::SeqCst);
+    assert_eq!(bench.translated(&v, &g, &memory).out, Out::Lookup(g.x[1]));
+    let entry = &bench.cpu.jump_cache()[JUMP_ENTRIES + second_index(g.x[1])];
     entry.code.store(u.exec, Ordering::SeqCst);
     entry.pc.store(g.x[1], Ordering::SeqCst);
     u.counter().unwrap().store(9, Ordering::SeqCst);
