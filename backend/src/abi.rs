@@ -14,7 +14,7 @@
 //!   target to the guest pc and return [`EXIT_LOOKUP`];
 //! * trap: store the guest pc, store the encoded [`metaphrase_ir::TrapKind`] to `header.trap`, return [`EXIT_TRAP`];
 //! * poll found `header.stop` set: store the block's pc, return [`EXIT_STOP`];
-//! * baseline code alone: its execution counter (a chain slot that is no exit) is spent: store the block's pc, return [`EXIT_HOT`];
+//! * baseline code alone: its execution counter (a word of the CPU's own, at GS's base) is spent: store the block's pc, return [`EXIT_HOT`];
 //! * fault landing pad: return [`EXIT_FAULT`]. The guest pc is not stored by the pad but by the host signal handler, from the
 //!   `guest_pc` of the [`crate::emit::FaultSite`] that names the faulting host instruction; then the handler resumes at the site's
 //!   `landing_offset` with all other host registers as they were;

@@ -109,6 +109,9 @@ pub enum CompileError {
 pub enum RelocTarget {
     /// The unit's array of [`crate::abi::ChainSlot`]s.
     Slots,
+    /// The counter of baseline code: a 16-bit word, reached with a GS prefix. When the code has made it negative, it returns
+    /// [`crate::abi::EXIT_HOT`].
+    Counter,
 }
 
 /// A 32-bit field at `offset` to be set to `target + addend - address of the field`.
@@ -154,8 +157,7 @@ pub struct CompiledUnit {
     pub thunks: u32,
     /// CLIF text, if asked for.
     pub clif: Option<String>,
-    /// Baseline code: index of the slot (the last) that is no exit but a counter of executions left, in the low half of its
-    /// `code`. When it is spent, the code returns [`crate::abi::EXIT_HOT`].
+    /// Baseline code, if executions are counted for the statistics: index of the slot that is no exit, but whose `guest_pc` counts them.
     pub counter: Option<u32>,
 }
 
@@ -168,13 +170,16 @@ impl CompiledUnit {
             .map(|i| &self.faults[i])
     }
 
-    /// Writes the relocated fields of `code` (a copy of `self.code`), which will execute at `address`, with slots at `slots`.
-    /// `None` if a distance does not fit.
-    pub fn relocate(&self, code: &mut [u8], address: u64, slots: u64) -> Option<()> {
+    /// Writes the relocated fields of `code` (a copy of `self.code`), which will execute at `address`, with slots at `slots`
+    /// and its counter (if it has one) at `counter`. `None` if a distance does not fit.
+    pub fn relocate(&self, code: &mut [u8], address: u64, slots: u64, counter: u64) -> Option<()> {
         for r in &self.relocs {
-            let RelocTarget::Slots = r.target;
+            let base = match r.target {
+                RelocTarget::Slots => slots,
+                RelocTarget::Counter => counter,
+            };
             let field = address.wrapping_add(r.offset as u64);
-            let v = slots.wrapping_add(r.addend as u64).wrapping_sub(field) as i64;
+            let v = base.wrapping_add(r.addend as u64).wrapping_sub(field) as i64;
             let v = i32::try_from(v).ok()?;
             let at = r.offset as usize;
             code.get_mut(at..at + 4)?.copy_from_slice(&v.to_le_bytes());

@@ -4,6 +4,7 @@
 //! translates one; links the exit just taken; and hands traps, faults and interrupts to the environment.
 
 use crate::cache::block::{Block0, COUNT_ONLY, Ends};
+use crate::cache::counter;
 use crate::cache::unit::Tier;
 use crate::compile::WARM;
 use crate::compile::tier1::{self, Tier1, Worker};
@@ -150,12 +151,13 @@ impl Engine {
 
     /// Runs a CPU until its environment says to leave; returns that code.
     pub fn run(&self, cpu: &mut Vcpu, env: &mut dyn Environment) -> i32 {
-        self.attach(cpu);
+        let base = self.attach(cpu);
         let outer = signal::current();
         signal::set_current(&raw mut *cpu.frame);
         let code = self.run_attached(cpu, env);
         cpu.phase(Phase::Dispatch);
         signal::set_current(outer);
+        counter::restore(base);
         cpu.shared.active.store(0, Ordering::SeqCst);
         self.tier1
             .cpus
@@ -167,7 +169,8 @@ impl Engine {
         code
     }
 
-    fn attach(&self, cpu: &mut Vcpu) {
+    /// What [`counter::restore`] wants afterwards.
+    fn attach(&self, cpu: &mut Vcpu) -> Option<u64> {
         if cpu.engine != self.id {
             // Whatever it remembers is another engine's.
             if cpu.engine != 0 {
@@ -184,8 +187,9 @@ impl Engine {
         cpu.caches.share(&cpu.shared.jumps);
         cpu.clock
             .start(self.config.collect.stats, &cpu.shared.phase);
-        self.tier1.cpus.lock().push(cpu.shared.clone());
+        let base = self.tier1.join(&cpu.shared);
         stats::start_sampler(&self.tier1);
+        base
     }
 
     fn run_attached(&self, cpu: &mut Vcpu, env: &mut dyn Environment) -> i32 {
@@ -370,8 +374,8 @@ impl Engine {
         };
         // SAFETY: found in the table while this CPU is in its epoch.
         let b = unsafe { &*b };
-        if tier == Tier::Optimized || b.counts() {
-            // It was older code that came back.
+        let shard = cpu.shared.shard.load(Ordering::Relaxed);
+        if tier == Tier::Optimized || !b.round_over(shard) {
             return;
         }
         let left = self.config.threshold as u64;

@@ -10,7 +10,7 @@ use metaphrase_backend::abi::{FrameHeader, HEADER_SIZE, JumpEntry};
 use metaphrase_backend::bytecode::build::TEMPS;
 use std::mem::offset_of;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// What the state pointer points to.
 #[derive(Debug)]
@@ -140,6 +140,8 @@ pub struct CpuShared {
     pub(crate) stop: AtomicU64,
     /// Where its jump caches are.
     pub(crate) jumps: caches::Shared,
+    /// Where its code counts executions ([`crate::cache::counter`]).
+    pub(crate) shard: AtomicUsize,
     /// What it counts.
     pub(crate) counts: CpuCounts,
     /// What it does ([`Phase`]), while its clock runs.

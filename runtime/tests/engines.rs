@@ -193,3 +193,59 @@ fn code_that_does_not_fit_is_evicted_while_several_compile() {
     assert!(e.stats().get(Counter::Evictions) > 0);
     assert!(e.stats().get(Counter::CompileRegions) > 0);
 }
+
+/// Runs another CPU of the same engine when the guest makes a call.
+struct Nested<'a> {
+    words: Words<'a>,
+    engine: &'a Engine,
+    at: u64,
+}
+
+impl Environment for Nested<'_> {
+    fn fetch(&mut self, pc: u64) -> Option<u32> {
+        self.words.fetch(pc)
+    }
+    fn exception(&mut self, _: &mut Vcpu, _: Exception) -> Flow {
+        let mut other = Vcpu::new();
+        let sum = run(self.engine, &mut other, 400_000, self.at);
+        assert_eq!(sum, Ok(800_000));
+        Flow::Leave(0)
+    }
+    fn interrupted(&mut self, _: &mut Vcpu) -> Flow {
+        Flow::Continue
+    }
+}
+
+#[test]
+fn cpus_count_executions_apart_and_each_gets_better_code() {
+    let _g = alone();
+    let number = 2u64;
+    let e = Engine::new(EngineConfig {
+        jit: JitMode::Sync,
+        threshold: 300_000,
+        ..EngineConfig::default()
+    })
+    .unwrap();
+    let mut cpu = Vcpu::new();
+    let r = cpu.regs_mut();
+    (r.pc, r.x[0], r.x[1]) = (LOOP.as_ptr() as u64, 10, &raw const number as u64);
+    let mut env = Nested {
+        words: Words {
+            code: &LOOP,
+            fault: None,
+        },
+        engine: &e,
+        at: r.x[1],
+    };
+    // The first CPU makes the baseline code; the second, which counts elsewhere, runs it long enough for a trace and a region.
+    assert_eq!(e.run(&mut cpu, &mut env), 0);
+    let s = e.stats();
+    let get = |c| s.get(c);
+    assert_eq!(get(Counter::CompileRegions), 1);
+    assert_eq!(get(Counter::BaselineTraces), 1);
+    // 4000 executions, then rounds of 32767 up to 300 000.
+    let hot = get(Counter::LeftHot);
+    assert!((5..15).contains(&hot), "{hot}");
+    // Code of another CPU is the first one's too.
+    assert_eq!(run(&e, &mut cpu, 1000, &raw const number as u64), Ok(2000));
+}

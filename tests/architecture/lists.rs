@@ -94,6 +94,7 @@ pub const UNSAFE: &[(&str, &str)] = &[
         "chain slots are written by address",
     ),
     ("runtime/src/cache/code_memory.rs", "maps executable memory"),
+    ("runtime/src/cache/counter.rs", "counters by address; GS"),
     (
         "runtime/src/engine.rs",
         "enters generated code; cached addresses of blocks",
@@ -110,6 +111,7 @@ pub const UNSAFE: &[(&str, &str)] = &[
     ),
     ("runtime/src/mem/access.rs", "guest memory by host address"),
     ("runtime/src/mem/bulk.rs", "guest memory by host address"),
+    ("runtime/src/compile/cpus.rs", "stop words of other CPUs"),
     (
         "runtime/src/compile/cpu_time.rs",
         "the host's per-thread clocks",

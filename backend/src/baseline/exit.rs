@@ -97,8 +97,9 @@ impl Baseline {
         if self.head == Some(to) {
             return self.r.asm.jmp_to(0);
         }
-        let known = self.slots.iter().skip(1).position(|&s| s == to);
-        let slot = known.map_or(self.slots.len(), |n| n + 1) as u32;
+        let first = self.count as usize;
+        let known = self.slots.iter().skip(first).position(|&s| s == to);
+        let slot = known.map_or(self.slots.len(), |n| n + first) as u32;
         if known.is_none() {
             self.slots.push(to);
         }

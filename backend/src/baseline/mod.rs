@@ -32,7 +32,7 @@ use crate::abi::{
     Builtin, ChainSlot, EXIT_FAULT, FrameHeader, HEADER_SIZE, MODE_FP, MODE_ROUNDING, STATE_BIAS,
 };
 use crate::bytecode::{BOp, Bytecode, EvalDesc, Op0, Pair};
-use crate::emit::{CompiledUnit, FaultSite, Reloc};
+use crate::emit::{CompiledUnit, FaultSite, Reloc, RelocTarget};
 use crate::pcmap::PcMap;
 use asm::{Enc, Gpr, RAX, RCX, RDI, RDX, RSI, Xmm, cc};
 use metaphrase_ir::Type;
@@ -367,16 +367,18 @@ impl Baseline {
 
     /// Counts the execution and polls the stop word.
     fn prologue(&mut self, pc: u64) {
-        const COUNTER: u32 = 0;
-        self.slots.push(0);
         let a = &mut self.r.asm;
-        // sub dword [rip + counter], 1
-        a.put(0x2d83, 2);
+        // add word gs:[rip + counter], 1: each CPU has a word of its own.
+        a.put(0x05_83_66_65, 4);
         a.put(0, 4);
         a.put(1, 1);
         let field = a.pos() as u32 - 5;
         let hot = a.jcc(cc::S);
-        self.reloc(field, COUNTER, 5);
+        self.relocs.push(Reloc {
+            offset: field,
+            target: RelocTarget::Counter,
+            addend: -5,
+        });
         // cmp dword [r15 + stop], 0
         let a = &mut self.r.asm;
         a.header(Enc(0, 0, 0x83), false, 7, offset_of!(FrameHeader, stop));
@@ -384,7 +386,8 @@ impl Baseline {
         let stop = a.jcc(cc::NE);
         self.later(Cold::Entry { hot, stop, pc });
         if self.count {
-            self.count_entry(COUNTER);
+            self.slots.push(0);
+            self.count_entry(0);
         }
     }
 
@@ -406,7 +409,7 @@ impl Baseline {
     fn reloc(&mut self, field: u32, slot: u32, tail: i64) {
         self.relocs.push(Reloc {
             offset: field,
-            target: crate::emit::RelocTarget::Slots,
+            target: RelocTarget::Slots,
             addend: slot as i64 * 16 - tail,
         });
     }
@@ -651,7 +654,7 @@ impl Baseline {
             evals: self.evals,
             thunks: 0,
             clif: None,
-            counter: Some(0),
+            counter: self.count.then_some(0),
         }
     }
 }

@@ -172,7 +172,7 @@ impl Bench {
         let base = executable(&unit.code, size, |base| {
             // SAFETY: `base` is a fresh writable mapping that long.
             let bytes = unsafe { std::slice::from_raw_parts_mut(base, unit.code.len()) };
-            unit.relocate(bytes, base as u64, base as u64 + code as u64)
+            unit.relocate(bytes, base as u64, base as u64 + code as u64, 0)
                 .expect("distances fit");
         });
         assert_eq!(base as usize % CODE_ALIGN as usize, 0);

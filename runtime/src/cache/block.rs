@@ -4,6 +4,7 @@
 //! below) the block *wants attention*: it is hot, or dead, or a tier-1 entry has been published. That makes one
 //! counter the only thing the interpreter looks at.
 
+use super::counter::{Counter, LONGEST};
 use super::unit::Unit1;
 use crate::sync::Mutex;
 use metaphrase_backend::arena;
@@ -69,10 +70,13 @@ pub struct Block0 {
     incoming: Mutex<SmallVec<[usize; 2]>>,
     /// The unit that `native` lies in.
     unit: AtomicPtr<Unit1>,
-    /// Address of the execution counter in the baseline code's first slot, or 0.
+    /// Address of the baseline code's counter in shard 0, or 0.
     counter: AtomicU64,
-    /// What it was last set to; executions counted by counters before that.
-    counter_set: AtomicI32,
+    /// Executions in a round, and what is left for all CPUs beside the rounds under way.
+    round: AtomicI32,
+    left: AtomicI32,
+    /// What that was last set to; executions counted before that.
+    left_set: AtomicI32,
     counted: AtomicU64,
     /// First block of a trace that this one is part of: executions there count here as well.
     trace: AtomicPtr<Block0>,
@@ -113,7 +117,9 @@ impl Block0 {
             native: AtomicU64::new(0),
             unit: AtomicPtr::new(ptr::null_mut()),
             counter: AtomicU64::new(0),
-            counter_set: AtomicI32::new(0),
+            round: AtomicI32::new(0),
+            left: AtomicI32::new(0),
+            left_set: AtomicI32::new(0),
             counted: AtomicU64::new(0),
             trace: AtomicPtr::new(ptr::null_mut()),
             next_on_page: AtomicPtr::new(ptr::null_mut()),
@@ -160,11 +166,13 @@ impl Block0 {
     }
 
     fn native_executions(&self) -> u64 {
-        let since = self.counter().map_or(0, |c| {
-            let left = c.load(Ordering::Relaxed);
-            self.counter_set.load(Ordering::Relaxed).wrapping_sub(left) as u32
-        });
-        self.counted.load(Ordering::Relaxed) + since as u64
+        let Some(c) = self.counter() else {
+            return self.counted.load(Ordering::Relaxed);
+        };
+        let [set, left, round] =
+            [&self.left_set, &self.left, &self.round].map(|n| n.load(Ordering::Relaxed));
+        let over = set.wrapping_sub(left) as u32;
+        self.counted.load(Ordering::Relaxed) + over as u64 + c.progress(round)
     }
 
     /// The block has become part of the trace that begins at `head`.
@@ -180,19 +188,33 @@ impl Block0 {
         self.trace.store(ptr::null_mut(), Ordering::Relaxed);
     }
 
-    /// Whether baseline code runs that has executions left.
-    pub fn counts(&self) -> bool {
-        self.counter()
-            .is_some_and(|c| c.load(Ordering::Relaxed) > 0)
+    /// Baseline code came to the dispatcher on a CPU that counts in `shard`. If it is this block's code and a round is over, that is taken
+    /// off what is left, and the next round begins. True if nothing is left: [`Block0::count_down`] has to be called.
+    pub fn round_over(&self, shard: usize) -> bool {
+        let Some(c) = self.counter().filter(|c| c.is_over(shard)) else {
+            // It was older code that came.
+            return false;
+        };
+        let round = self.round.load(Ordering::Relaxed);
+        let left = self.left.fetch_sub(round, Ordering::Relaxed);
+        c.begin(shard, round);
+        left <= round
     }
 
     /// Lets baseline code run `n` more times before it asks again.
     pub fn count_down(&self, n: i32) {
         self.counted
             .store(self.native_executions(), Ordering::Relaxed);
-        self.counter_set.store(n, Ordering::Relaxed);
+        self.set_left(n);
+    }
+
+    fn set_left(&self, n: i32) {
+        let round = n.min(LONGEST);
+        for (a, n) in [(&self.left_set, n), (&self.left, n), (&self.round, round)] {
+            a.store(n, Ordering::Relaxed);
+        }
         if let Some(c) = self.counter() {
-            c.store(n, Ordering::Relaxed);
+            c.begin_all(round);
         }
     }
 
@@ -210,21 +232,18 @@ impl Block0 {
     }
 
     /// The counter in the baseline code.
-    pub fn counter(&self) -> Option<&AtomicI32> {
-        let p = self.counter.load(Ordering::Acquire) as *const AtomicI32;
-        // SAFETY: the counter lies in the slot area, which is never unmapped; it is unset when the code is retired.
-        unsafe { p.as_ref() }
+    fn counter(&self) -> Option<Counter> {
+        // SAFETY: it lies in the area of counters, which is never unmapped; it is unset when the code is retired.
+        unsafe { Counter::at(self.counter.load(Ordering::Acquire)) }
     }
 
-    /// Native code for this block exists; `counter`: its execution counter and what that is set to, if it counts. The caller holds
-    /// the tables' lock for writing.
-    pub fn publish(&self, unit: &Unit1, code: u64, counter: Option<(u64, i32)>) {
+    /// Native code for this block exists; it counts `count` executions, if it counts. The caller holds the tables' lock for writing.
+    pub fn publish(&self, unit: &Unit1, code: u64, count: i32) {
         // Whoever still runs older code comes back to the dispatcher.
         self.count_down(0);
-        self.counter
-            .store(counter.map_or(0, |c| c.0), Ordering::Release);
-        self.counter_set
-            .store(counter.map_or(0, |c| c.1), Ordering::Relaxed);
+        let counter = unit.counter().map_or(0, Counter::address);
+        self.counter.store(counter, Ordering::Release);
+        self.set_left(count);
         self.unit
             .store(ptr::from_ref(unit).cast_mut(), Ordering::Release);
         self.native.store(code, Ordering::Release);

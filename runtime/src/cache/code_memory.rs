@@ -3,7 +3,7 @@
 //! The arena is shared anonymous memory mapped twice: once readable and executable where code runs, once writable where code is copied to.
 //! (Not a memfd: Linux perf takes names from its map only for memory without a file, and there is no descriptor to keep from the guest.) Behind
 //! the executable view, near enough for rel32, lie the chain slots (plain data, private to the process). Arena and slots are cut
-//! into as many *segments*; segments are filled in turn and evicted oldest first, so the code thrown away is the code
+//! and counters (see [`super::counter`], private too) into as many *segments*; segments are filled in turn and evicted oldest first, so the code thrown away is the code
 //! compiled longest ago, never everything at once.
 //!
 //! A table with one word for each 64-byte line of code names the unit that covers it; the host fault handler reads it, so it is
@@ -15,6 +15,7 @@
 //! being filled ([`CodeMemory::set_foreign`]), in both a whole segment when it is its turn again ([`CodeMemory::set_shared`]).
 //! So a child that only executes another program pays nothing, and one that goes on pays for what it adds.
 
+use super::counter::{self, SHARDS, STRIDE};
 use super::unit::Unit1;
 use metaphrase_backend::abi::ChainSlot;
 use std::io;
@@ -39,6 +40,8 @@ pub struct Place {
     pub write: *mut u8,
     /// Its chain slots.
     pub slots: *mut ChainSlot,
+    /// Its counter in shard 0.
+    pub counter: u64,
     /// Segment.
     pub segment: usize,
 }
@@ -49,12 +52,14 @@ pub struct CodeMemory {
     exec: u64,
     write: u64,
     slots: u64,
+    counters: u64,
     lines: u64,
     size: usize,
     segment: usize,
     current: usize,
     code_used: usize,
     slots_used: usize,
+    counters_used: usize,
     segments: Vec<Segment>,
     stubs_used: usize,
     /// What is left of the current segment is the parent's.
@@ -205,10 +210,11 @@ impl CodeMemory {
             return Err(io::Error::other("stubs too large"));
         }
         let code = size + STUBS;
-        let exec = map(code + slots_len, libc::PROT_NONE, ANON, 0)?;
+        let counters_len = STRIDE * SHARDS;
+        let exec = map(code + slots_len + counters_len, libc::PROT_NONE, ANON, 0)?;
         let write = map(code, RW, SHARED, 0)?;
         map_again(write, code, exec, false)?;
-        let slots = map(slots_len, RW, ANON, exec + code as u64)?;
+        let slots = map(slots_len + counters_len, RW, ANON, exec + code as u64)?;
         // SAFETY: the stub area of the fresh writable view.
         unsafe {
             ptr::copy_nonoverlapping(
@@ -227,12 +233,14 @@ impl CodeMemory {
             exec,
             write,
             slots,
+            counters: slots + slots_len as u64,
             lines,
             size,
             segment,
             current: 0,
             code_used: 0,
             slots_used: 0,
+            counters_used: 0,
             segments: vec![Segment::default(); segments],
             stubs_used: stubs.len(),
             foreign: false,
@@ -281,7 +289,9 @@ impl CodeMemory {
     pub fn alloc(&mut self, len: usize, slots: usize) -> Option<Place> {
         let len = len.next_multiple_of(LINE);
         let slot_bytes = slots * size_of::<ChainSlot>();
-        if self.code_used + len > self.segment || self.slots_used + slot_bytes > self.slot_segment()
+        if self.code_used + len > self.segment
+            || self.slots_used + slot_bytes > self.slot_segment()
+            || self.counters_used == self.counter_segment()
         {
             return None;
         }
@@ -291,16 +301,42 @@ impl CodeMemory {
         }
         let off = self.current * self.segment + self.code_used;
         let slot = self.slots + (self.current * self.slot_segment() + self.slots_used) as u64;
+        let counter = self.counter(self.current, self.counters_used);
         self.code_used += len;
         self.slots_used += slot_bytes;
+        self.counters_used += 1;
         self.segments[self.current].used = self.code_used;
         self.segments[self.current].pending += 1;
         Some(Place {
             exec: self.exec + off as u64,
             write: (self.write + off as u64) as *mut u8,
             slots: slot as *mut ChainSlot,
+            counter,
             segment: self.current,
         })
+    }
+
+    /// Counters in a segment.
+    fn counter_segment(&self) -> usize {
+        STRIDE / 2 / self.segments.len()
+    }
+
+    /// Counter number `n` of a segment, in shard 0.
+    fn counter(&self, segment: usize, n: usize) -> u64 {
+        self.counters + ((segment * self.counter_segment() + n) * 2) as u64
+    }
+
+    /// Begins a round of `n` executions for all units in a shard of counters that is new.
+    pub fn fill_shard(&self, shard: usize, n: i32) {
+        for (i, s) in self.segments.iter().enumerate() {
+            let count = match (i == self.current, s.used) {
+                (true, _) => self.counters_used,
+                (_, 0) => 0,
+                _ => self.counter_segment(),
+            };
+            // SAFETY: the area has room for all segments in each of its shards.
+            unsafe { counter::fill(self.counter(i, 0), count, shard, n) };
+        }
     }
 
     /// The unit that a place was for can be found now, or is not to be.
@@ -335,6 +371,7 @@ impl CodeMemory {
         self.current = next;
         self.code_used = 0;
         self.slots_used = 0;
+        self.counters_used = 0;
         Ok(())
     }
 
@@ -412,7 +449,7 @@ impl Drop for CodeMemory {
         unsafe {
             libc::munmap(
                 self.exec as *mut _,
-                self.size + STUBS + self.size / SLOT_SHARE,
+                self.size + STUBS + self.size / SLOT_SHARE + STRIDE * SHARDS,
             );
             libc::munmap(self.write as *mut _, self.size + STUBS);
             libc::munmap(self.lines as *mut _, self.size / LINE * 8);

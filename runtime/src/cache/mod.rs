@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod code_memory;
+pub mod counter;
 pub mod tables;
 pub mod unit;
 

@@ -166,10 +166,10 @@ impl Tables {
         let mut links = u.unlink_incoming(unlinked);
         if let Some(c) = u.counter() {
             // Whoever runs it comes back to the dispatcher, even from a loop.
-            c.store(0, Ordering::Release);
+            c.begin_all(0);
         }
         // Its own slots leave the lists of the units they point to.
-        for s in u.exits() {
+        for s in u.slots() {
             if s.code.swap(unlinked, Ordering::AcqRel) == unlinked {
                 continue;
             }
@@ -193,20 +193,15 @@ impl Tables {
         std::mem::take(&mut self.unreachable)
     }
 
-    /// Adds a unit; its entries replace those of a lower tier. Blocks at its entries learn of it. `counter`: as in [`Block0::publish`].
-    pub fn insert_unit(
-        &mut self,
-        u: arena::Box<Unit1>,
-        counter: Option<(u64, i32)>,
-        unlinked: u64,
-    ) {
+    /// Adds a unit; its entries replace those of a lower tier. Blocks at its entries learn of it. `count`: as in [`Block0::publish`].
+    pub fn insert_unit(&mut self, u: arena::Box<Unit1>, count: i32, unlinked: u64) {
         for &(pc, code) in &u.entries {
             if let Some(b) = self.block((pc, u.mode)) {
                 if let Some((old, _)) = b.unit() {
                     // Exits linked to the old code link to the new code when they are next taken.
                     old.unlink_incoming(unlinked);
                 }
-                b.publish(&u, code, counter);
+                b.publish(&u, code, count);
             }
         }
         for &(start, end) in &u.ranges {

@@ -1,12 +1,13 @@
 //! A unit of host code: of a block (baseline) or a region (optimized), with its entries, chain slots and fault sites.
 
+use super::counter::Counter;
 use crate::sync::Mutex;
 use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::arena;
 use metaphrase_backend::emit::FaultSite;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Which compiler made a unit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -45,6 +46,8 @@ pub struct Unit1 {
     pub guest_insns: u32,
     /// Chain slots: address and number.
     pub slots: (usize, usize),
+    /// Address of the counter in shard 0; only baseline code has one.
+    pub counter: u64,
     /// Fault sites, ascending by access offset.
     pub faults: arena::Box<[FaultSite]>,
     /// Arena segment.
@@ -60,20 +63,13 @@ pub struct Unit1 {
 }
 
 impl Unit1 {
-    /// The counter of executions left, if it has one: the first slot of baseline code.
-    pub fn counter(&self) -> Option<&AtomicU64> {
-        (self.tier != Tier::Optimized)
-            .then(|| self.slots().first().map(|s| &s.code))
-            .flatten()
+    /// What its code counts executions with.
+    pub fn counter(&self) -> Option<Counter> {
+        // SAFETY: 0, or placed by `CodeMemory` for this unit; alive as long as it is.
+        unsafe { Counter::at(self.counter) }
     }
 
-    /// Its exits: all slots but the counter.
-    pub fn exits(&self) -> &[ChainSlot] {
-        let counter = (self.tier != Tier::Optimized) as usize;
-        self.slots().get(counter..).unwrap_or_default()
-    }
-
-    /// Its chain slots.
+    /// Its chain slots. One that counts for the statistics is never linked.
     pub fn slots(&self) -> &[ChainSlot] {
         // SAFETY: placed by `CodeMemory` for this unit, alive as long as it is.
         unsafe { std::slice::from_raw_parts(self.slots.0 as *const ChainSlot, self.slots.1) }

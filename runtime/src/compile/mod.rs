@@ -5,6 +5,7 @@
 //! be in the table, else the result is thrown away.
 
 pub mod cpu_time;
+mod cpus;
 mod placed;
 mod record;
 pub mod region;

@@ -54,7 +54,7 @@ pub struct Tier1 {
     pub stats: Collector,
     /// CPUs in `run`.
     pub cpus: Mutex<Vec<Arc<CpuShared>>>,
-    memory: Mutex<Option<CodeMemory>>,
+    pub(super) memory: Mutex<Option<CodeMemory>>,
     queue: Mutex<VecDeque<(Key, Instant)>>,
     wake: Condvar,
     workers: AtomicU32,
@@ -183,25 +183,6 @@ impl Tier1 {
     /// The cold-path `Eval` for helper tables.
     pub fn eval_cold(&self) -> u64 {
         self.eval_cold.load(Ordering::Acquire)
-    }
-
-    /// Oldest epoch that a CPU inside guest code entered in; `u64::MAX` if all are outside.
-    pub fn oldest_active(&self) -> u64 {
-        let cpus = self.cpus.lock();
-        cpus.iter()
-            .map(|c| c.active.load(Ordering::SeqCst))
-            .filter(|&a| a != 0)
-            .min()
-            .unwrap_or(u64::MAX)
-    }
-
-    /// Asks every CPU to pass the dispatcher.
-    pub fn stop_all(&self) {
-        for c in self.cpus.lock().iter() {
-            let p = c.stop.load(Ordering::SeqCst) as *const AtomicU32;
-            // SAFETY: a CPU's frame outlives its registration.
-            unsafe { (*p).store(1, Ordering::SeqCst) };
-        }
     }
 
     /// Drops the translations of `[start, end)`. True if there were any.
@@ -457,7 +438,7 @@ impl Tier1 {
             if let Some(b) = t.block(key)
                 && let Some(u) = t.unit(e.unit)
             {
-                b.publish(u, e.code, None);
+                b.publish(u, e.code, 0);
             }
             return None;
         }
@@ -524,7 +505,7 @@ impl Tier1 {
             self.purge_jump_caches(&mut t);
         }
         self.record(&unit.unit, r, c, made);
-        t.insert_unit(unit.unit, None, self.unlinked());
+        t.insert_unit(unit.unit, 0, self.unlinked());
         self.free(&mut t);
     }
 
@@ -543,7 +524,7 @@ impl Tier1 {
             return Some(false);
         };
         let count = trace::AT.min(self.threshold.min(i32::MAX as u32) as i32);
-        let (unit, counter) = self.install_baseline(&c, Tier::Baseline, &[b], count, own)?;
+        let unit = self.install_baseline(&c, Tier::Baseline, &[b], own)?;
         let mut t = self.tables.write();
         if b.dead.load(Ordering::SeqCst) || t.entry((b.pc, b.mode)).is_some() {
             // Dropped, or another CPU was faster.
@@ -551,7 +532,7 @@ impl Tier1 {
         }
         self.name_lines(&unit.unit);
         self.record_baseline(&unit.unit, &c, begun);
-        t.insert_unit(unit.unit, Some((counter, count)), self.unlinked());
+        t.insert_unit(unit.unit, count, self.unlinked());
         Some(true)
     }
 
@@ -591,8 +572,7 @@ impl Tier1 {
             return false;
         }
         let blocks = &blocks[..used];
-        let Some((mut unit, counter)) = self.install_baseline(&c, Tier::Trace, blocks, count, own)
-        else {
+        let Some(mut unit) = self.install_baseline(&c, Tier::Trace, blocks, own) else {
             return false;
         };
         unit.unit.loops = loops;
@@ -618,28 +598,22 @@ impl Tier1 {
         for b in blocks {
             b.join_trace(head);
         }
-        t.insert_unit(unit.unit, Some((counter, count)), self.unlinked());
+        t.insert_unit(unit.unit, count, self.unlinked());
         std::ptr::eq(head, hot)
     }
 
-    /// Places baseline code of these blocks and sets its counter, whose address is returned.
+    /// Places baseline code of these blocks.
     fn install_baseline(
         &self,
         c: &CompiledUnit,
         tier: Tier,
         blocks: &[&Block0],
-        count: i32,
         own: &CpuShared,
-    ) -> Option<(Installed<'_>, u64)> {
+    ) -> Option<Installed<'_>> {
         let ranges = blocks.iter().map(|b| (b.pc, b.pc + b.len())).collect();
         let insns = blocks.iter().map(|b| b.words.len() as u32).sum();
         let mode = blocks.first()?.mode;
-        let unit = self.install(c, tier, mode, ranges, insns, Some(own))?;
-        let counter = unit.unit.counter()?;
-        // The counter is the low half of the word.
-        counter.store(count as u64, Ordering::Relaxed);
-        let at = std::ptr::from_ref(counter) as u64;
-        Some((unit, at))
+        self.install(c, tier, mode, ranges, insns, Some(own))
     }
 
     /// Places code and slots; the unit is not reachable yet.
@@ -669,6 +643,11 @@ impl Tier1 {
             ranges,
             guest_insns,
             slots: (place.slots as usize, c.slots.len()),
+            counter: if tier == Tier::Optimized {
+                0
+            } else {
+                place.counter
+            },
             faults: arena::slice(&c.faults),
             segment: place.segment,
             loops: false,
@@ -705,7 +684,7 @@ impl Tier1 {
         unsafe {
             std::ptr::copy_nonoverlapping(c.code.as_ptr(), place.write, c.code.len());
             let code = std::slice::from_raw_parts_mut(place.write, c.code.len());
-            c.relocate(code, place.exec, place.slots as u64)?;
+            c.relocate(code, place.exec, place.slots as u64, place.counter)?;
             for (i, &guest_pc) in c.slots.iter().enumerate() {
                 place.slots.add(i).write(ChainSlot {
                     code: AtomicU64::new(unlinked),

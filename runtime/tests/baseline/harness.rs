@@ -210,15 +210,14 @@ impl Bench {
             self.code.advance().unwrap();
         };
         let mut code = c.code.clone();
-        c.relocate(&mut code, place.exec, place.slots as u64)
+        c.relocate(&mut code, place.exec, place.slots as u64, place.counter)
             .unwrap();
         // SAFETY: fresh room of this size.
         unsafe {
             std::ptr::copy_nonoverlapping(code.as_ptr(), place.write, code.len());
             for (i, &guest_pc) in c.slots.iter().enumerate() {
-                let counter = c.counter == Some(i as u32);
                 place.slots.add(i).write(ChainSlot {
-                    code: AtomicU64::new(if counter { 1000 } else { self.unlinked }),
+                    code: AtomicU64::new(self.unlinked),
                     guest_pc,
                 });
             }
@@ -233,6 +232,7 @@ impl Bench {
             ranges: Default::default(),
             guest_insns: 0,
             slots: (place.slots as usize, c.slots.len()),
+            counter: place.counter,
             faults: arena::slice(&c.faults),
             segment: place.segment,
             loops: false,
@@ -240,6 +240,9 @@ impl Bench {
             dead: AtomicBool::new(false),
             incoming: Default::default(),
         });
+        if let Some(c) = unit.counter() {
+            c.begin(0, 1000);
+        }
         self.code
             .set_lines(place.exec, unit.len, std::ptr::from_ref(&*unit).cast_mut());
         unit

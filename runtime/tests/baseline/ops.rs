@@ -334,13 +334,13 @@ fn counter_stop_links_and_jump_cache() {
     let (u, v) = (bench.load(&goto).unwrap(), bench.load(&indirect).unwrap());
 
     // Linked to itself it runs until its counter is spent.
-    u.exits()[0].code.store(u.exec, Ordering::SeqCst);
-    u.counter().unwrap().store(41, Ordering::SeqCst);
+    u.slots()[0].code.store(u.exec, Ordering::SeqCst);
+    u.counter().unwrap().begin(0, 41);
     let e = bench.translated(&u, &g, &memory);
     assert_eq!((e.out, e.x[0]), (Out::Hot(PC), g.x[0].wrapping_add(41)));
 
     // The stop word comes first and nothing is executed.
-    u.counter().unwrap().store(41, Ordering::SeqCst);
+    u.counter().unwrap().begin(0, 41);
     bench.translated(&v, &g, &memory);
     bench.cpu.request_stop();
     let e = bench.enter(u.exec);
@@ -353,7 +353,7 @@ fn counter_stop_links_and_jump_cache() {
     let entry = &bench.cpu.jump_cache()[(g.x[1] >> 2) as usize & (JUMP_ENTRIES - 1)];
     entry.code.store(u.exec, Ordering::SeqCst);
     entry.pc.store(g.x[1], Ordering::SeqCst);
-    u.counter().unwrap().store(9, Ordering::SeqCst);
+    u.counter().unwrap().begin(0, 9);
     let e = bench.translated(&v, &g, &memory);
     assert_eq!((e.out, e.x[0]), (Out::Hot(PC), g.x[0].wrapping_add(10)));
 
@@ -365,7 +365,7 @@ fn counter_stop_links_and_jump_cache() {
     let entry = &bench.cpu.jump_cache()[JUMP_ENTRIES + second_index(g.x[1])];
     entry.code.store(u.exec, Ordering::SeqCst);
     entry.pc.store(g.x[1], Ordering::SeqCst);
-    u.counter().unwrap().store(9, Ordering::SeqCst);
+    u.counter().unwrap().begin(0, 9);
     let e = bench.translated(&v, &g, &memory);
     assert_eq!((e.out, e.x[0]), (Out::Hot(PC), g.x[0].wrapping_add(10)));
 }
