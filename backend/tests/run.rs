@@ -8,7 +8,7 @@ use metaphrase_backend::emit::{CompileError, CompileOpts};
 use metaphrase_ir::helper::HelperId;
 use metaphrase_ir::interp::{self, FaultKind, Left, State};
 use metaphrase_ir::parse::parse;
-use metaphrase_ir::testing::{Mix, TEST_SLOTS, TestMachine, random_unit};
+use metaphrase_ir::testing::{Mix, TEST_SLOTS, TestMachine, WINDOW, random_unit};
 use metaphrase_ir::{BlockId, MemInfo, Op, Slot, Unit, verify};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -424,6 +424,78 @@ block0 @0x500 len 12 entry:
         assert_eq!((out, m.get(slot("x1")), m.get(slot("v2"))), (left, 7, one));
         if x == nan {
             assert_eq!(m.get(slot("v0")), want);
+        }
+    }
+}
+
+/// Checks are put off over loads and further operations, but not over a store; who leaves meanwhile, for a NaN or a fault, leaves where
+/// the first unchecked operation is, with the slots as they were there.
+#[test]
+fn deferred_checks_restart_where_the_chain_began() {
+    let unit = "
+block0 @0x500 len 20 entry:
+  mark 0x500
+  v1:v128 = get v0
+  v2:f64 = vlane.d1 v1, #0
+  v3:f64 = fmul v2, v2
+  v4:v128 = vscalar.d1 v3
+  set v1, v4
+  mark 0x504
+  v7:i64 = get x0
+  v8:v128 = load.64 v7
+  set v2, v8
+  mark 0x508
+  v11:f64 = vlane.d1 v8, #0
+  v12:f64 = fadd v11, v3
+  v13:v128 = vscalar.d1 v12
+  set v0, v13
+  mark 0x50c
+  v16:i64 = get x1
+  store.64 v16, v13
+  mark 0x510
+  v19:f64 = fsub v11, v12
+  v20:v128 = vscalar.d1 v19
+  set v1, v20
+  goto 0x600
+";
+    let mut bench = Bench::new(CompileOpts::default());
+    let l = bench.compile(&text(unit)).expect("compiles");
+    let l = bench.load(l);
+    let (two, inf) = (2f64.to_bits(), f64::INFINITY.to_bits());
+    let (nan, old) = (0x7ff8_0000_0000_0007u64, 0x1111u64);
+    let nowhere = 16;
+    // The factor, what is loaded, where from: 2 * 2 + y, y - (2 * 2 + y).
+    for (x, y, from, left, stored) in [
+        (two, two, WINDOW, Outcome::Direct(0x600), 6f64.to_bits()),
+        (nan, two, WINDOW, Outcome::Fault(0x500), old),
+        (two, nan, WINDOW, Outcome::Fault(0x500), old),
+        (two, two, nowhere, Outcome::Fault(0x500), old),
+        (two, inf, WINDOW, Outcome::Fault(0x510), inf),
+    ] {
+        let mut m = machine(1);
+        m.set(slot("v0"), x.into());
+        for (s, v) in [("v1", 0xaau128 << 64), ("v2", 0xbbu128 << 64)] {
+            m.set(slot(s), v);
+        }
+        m.set(slot("x0"), from.into());
+        m.set(slot("x1"), (WINDOW + 8).into());
+        let (base, bytes, _) = m.memory.pieces.last_mut().expect("the window's page");
+        let at = (WINDOW - *base) as usize;
+        bytes[at..at + 8].copy_from_slice(&y.to_le_bytes());
+        bytes[at + 8..at + 16].copy_from_slice(&old.to_le_bytes());
+        let (out, _) = bench.run(&l, &mut m);
+        assert_eq!(out, left, "{x:x} {y:x}");
+        let bytes = &m.memory.pieces.last().expect("the window's page").1;
+        assert_eq!(bytes[at + 8..at + 16], stored.to_le_bytes());
+        let (v0, v1, v2) = (m.get(slot("v0")), m.get(slot("v1")), m.get(slot("v2")));
+        match left {
+            Outcome::Fault(0x500) => {
+                assert_eq!((v0, v1, v2), (x.into(), 0xaa << 64, 0xbb << 64));
+            }
+            Outcome::Fault(_) => {
+                assert_eq!((v0, v1, v2), (inf.into(), 4f64.to_bits().into(), y.into()))
+            }
+            _ => assert_eq!(v1, (-4f64).to_bits().into()),
         }
     }
 }

@@ -191,6 +191,9 @@ impl Baseline {
             self.r.asm.alu(alu::CMP, true, STATE, STATE);
             return cc::E;
         }
+        if k.kind == FlagsKind::Fcmp64 as u64 || k.kind == FlagsKind::Fcmp32 as u64 {
+            return self.holds_fcmp(c, k);
+        }
         let a = self.r.get(k.word + 1);
         let wide = matches!(
             FlagsKind::from_u64(k.kind),
@@ -221,7 +224,6 @@ impl Baseline {
                 self.r.asm.test(wide, a, a);
                 self.after_add(c)
             }
-            Some(FlagsKind::Fcmp64 | FlagsKind::Fcmp32) => self.holds_fcmp(c, k),
             _ if n < 8 => {
                 // One bit decides, its number even or odd.
                 let bit = [30, 29, 31, 28][n / 2];
@@ -261,21 +263,18 @@ impl Baseline {
     /// UCOMIS: unordered sets zero, parity and carry; less carry; equal zero.
     fn holds_fcmp(&mut self, c: Cond, k: Known) -> u8 {
         let wide = k.kind == FlagsKind::Fcmp64 as u64;
-        let (a, b) = (self.r.get_d(k.word + 1), self.r.get_d(k.word + 2));
-        let (first, second) = if swaps(c) { (b, a) } else { (a, b) };
+        if self.compared != self.r.asm.pos() {
+            let (a, b) = (self.r.get_d(k.word + 1), self.r.get_d(k.word + 2));
+            let (first, second) = if swaps(c) { (b, a) } else { (a, b) };
+            let e = Enc(if wide { 0x66 } else { 0 }, 1, 0x2e);
+            self.r.asm.rr(e, false, first, second);
+        }
+        // Handing out a register changes no flags.
         let (t, u) = match c {
             Cond::Eq | Cond::Ne => (self.r.alloc(), self.r.alloc()),
             _ => (0, 0),
         };
         let m = &mut self.r.asm;
-        if self.compared != m.pos() {
-            m.rr(
-                Enc(if wide { 0x66 } else { 0 }, 1, 0x2e),
-                false,
-                first,
-                second,
-            );
-        }
         match c {
             Cond::Eq | Cond::Ne => {
                 let eq = c == Cond::Eq;

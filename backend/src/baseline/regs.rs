@@ -224,9 +224,12 @@ impl Regs {
             }
         }
         for x in bits(!self.xfree) {
-            let guest = |w: u16| w != NONE && w < self.temps;
-            if guest(self.xd[x]) || guest(self.xv[x]) {
-                self.clean_x(x as Xmm);
+            let (d, v) = (self.xd[x], self.xv[x]);
+            if d != NONE && !self.is_temp(d) {
+                self.clean_d(x as Xmm);
+            }
+            if v != NONE && !self.is_temp(v) {
+                self.clean_v(x as Xmm);
             }
         }
     }
@@ -251,11 +254,20 @@ impl Regs {
     }
 
     fn clean_x(&mut self, x: Xmm) {
-        let (d, v) = (self.xd[x as usize], self.xv[x as usize]);
+        self.clean_d(x);
+        self.clean_v(x);
+    }
+
+    fn clean_d(&mut self, x: Xmm) {
+        let d = self.xd[x as usize];
         if d != NONE && self.part(d, D) & DIRTY != 0 {
             self.asm.store_d(d, x);
             self.set_part(d, D, x as u32);
         }
+    }
+
+    fn clean_v(&mut self, x: Xmm) {
+        let v = self.xv[x as usize];
         if v != NONE && self.part(v, V) & DIRTY != 0 {
             self.asm.store_v(v, x);
             self.set_part(v, V, x as u32);

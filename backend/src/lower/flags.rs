@@ -5,7 +5,7 @@
 
 use super::Lower;
 use crate::abi::Builtin;
-use crate::emit::{CompileError, NanFix};
+use crate::emit::CompileError;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, types};
 use metaphrase_ir::flags::CARRY_IN;
@@ -82,12 +82,13 @@ impl Lower<'_> {
         a: ir::Value,
         b: ir::Value,
     ) -> Result<(), CompileError> {
-        self.flush_pad();
-        let uno = self.b.ins().fcmp(FloatCC::Unordered, a, b);
-        if self.opts.nan == NanFix::Retry {
-            self.retry_if(uno);
+        if self.defers() {
+            self.defer(a, a, None, &[]);
+            self.defer(b, b, None, &[]);
             return Ok(());
         }
+        self.flush_pad();
+        let uno = self.b.ins().fcmp(FloatCC::Unordered, a, b);
         let (cold, cont) = self.split(uno);
         self.b.switch_to_block(cold);
         self.eval(inst, true)?;

@@ -56,7 +56,13 @@ impl Lower<'_> {
             | Op::FMinNm => {
                 let (a, b, c) = (arg(0)?, arg(1)?, arg(2)?);
                 let r = self.fp_arith(inst.op, a, b, c);
-                Some(self.fix_nan(inst, r)?)
+                match self.defers() {
+                    true => {
+                        self.defer(r, r, None, &[a, b, c]);
+                        Some(r)
+                    }
+                    false => Some(self.fix_nan(inst, r)?),
+                }
             }
             Op::FRint => {
                 let a = arg(0)?;

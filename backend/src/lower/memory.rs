@@ -25,7 +25,7 @@ impl Lower<'_> {
     pub(super) fn begin_access(&mut self) {
         let MemoryModel::Direct = self.opts.memory;
         let loc = Loc::Access {
-            pc: self.pc,
+            pc: self.restart.as_ref().map_or(self.pc, |r| r.pc),
             pad: self.pads,
         };
         self.set_loc(loc);
@@ -52,18 +52,27 @@ impl Lower<'_> {
         if !self.opts.pads {
             return;
         }
-        self.touch_dirty();
+        let shared = self.restart_block();
+        if shared.is_none() {
+            self.touch_dirty();
+        }
         self.set_loc(Loc::Check { pad });
-        let (cold, cont) = (self.b.create_block(), self.b.create_block());
-        self.b.set_cold_block(cold);
+        let cont = self.b.create_block();
+        let cold = shared.unwrap_or_else(|| {
+            let cold = self.b.create_block();
+            self.b.set_cold_block(cold);
+            cold
+        });
         // A fresh read: nothing else uses this value, so that all of the check can be overwritten.
         let never = self.b.ins().get_pinned_reg(types::I64);
         self.b.ins().brif(never, cont, &[], cold, &[]);
-        self.b.seal_block(cold);
         self.b.seal_block(cont);
         self.set_loc(Loc::Pc(self.pc));
-        self.b.switch_to_block(cold);
-        self.land();
+        if shared.is_none() {
+            self.b.seal_block(cold);
+            self.b.switch_to_block(cold);
+            self.land();
+        }
         self.b.switch_to_block(cont);
     }
 
@@ -100,6 +109,12 @@ impl Lower<'_> {
     /// Leaves to have the interpreter execute the guest instruction, if `cond`. No slot has been set by it yet.
     pub(super) fn retry_if(&mut self, cond: ir::Value) {
         self.flush_pad();
+        if let Some(leave) = self.restart_block() {
+            let cont = self.b.create_block();
+            self.b.ins().brif(cond, leave, &[], cont, &[]);
+            self.b.seal_block(cont);
+            return self.b.switch_to_block(cont);
+        }
         self.touch_dirty();
         let (cold, cont) = self.split(cond);
         self.b.switch_to_block(cold);
@@ -235,7 +250,15 @@ impl Lower<'_> {
             types::F64 => self.b.ins().scalar_to_vector(types::F64X2, r),
             _ => self.b.ins().scalar_to_vector(types::I64X2, r),
         };
-        self.cast(types::I8X16, v)
+        let v = self.cast(types::I8X16, v);
+        self.scalars.insert(v, r);
+        v
+    }
+
+    /// The scalar of this type that [`Self::scalar_vector`] made `v` of.
+    pub(super) fn scalar_of(&self, v: ir::Value, ty: ir::Type) -> Option<ir::Value> {
+        let r = *self.scalars.get(&v)?;
+        (self.b.func.dfg.value_type(r) == ty).then_some(r)
     }
 
     /// A load with an order: atomic at its size, extended afterwards.
@@ -289,6 +312,9 @@ impl Lower<'_> {
                 _ => (types::I8X16, true),
             };
             debug_assert!(lane);
+            if let Some(r) = self.scalar_of(v, lanes.lane_type()) {
+                return r;
+            }
             let w = self.cast(lanes, v);
             return self.b.ins().extractlane(w, 0);
         }

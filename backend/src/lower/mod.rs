@@ -1,7 +1,7 @@
 //! Lowers a unit to one CLIF function.
 //!
 //! Guest registers are CLIF variables across the function and plain values inside a block (`cur`). Each family of ops has its
-//! file: `int`, `flags`, `fp`, `simd`, `memory`, `atomic`, `state` (slots), `exit`, `helper` (everything that is a call).
+//! file: `int`, `flags`, `fp` and `nan`, `simd`, `memory`, `atomic`, `state` (slots), `exit`, `helper` (everything that is a call).
 //! What a file cannot do inline it leaves to [`Lower::eval`], which is correct for every op that is a function of its
 //! arguments; so `match` arms may be missing, never wrong.
 //!
@@ -18,6 +18,7 @@ mod helper;
 pub(crate) use helper::eval_signature;
 mod int;
 mod memory;
+mod nan;
 mod simd;
 mod state;
 
@@ -107,6 +108,11 @@ pub(crate) struct Lower<'a> {
     pending: u32,
     pads: u32,
     fp_inline: bool,
+    /// Checks put off, see [`nan`], and whether they have to be made before the next guest instruction.
+    restart: Option<nan::Restart>,
+    settle_later: bool,
+    /// Vectors that are a scalar and zeros.
+    scalars: HashMap<ir::Value, ir::Value>,
 }
 
 /// CLIF type of a value of type `ty`. Flags have none of their own.
@@ -206,6 +212,9 @@ pub(crate) fn lower(
         pending: 0,
         pads: 0,
         fp_inline: fp_inline(unit),
+        restart: None,
+        settle_later: false,
+        scalars: HashMap::new(),
     };
     l.declare();
     l.entry();
@@ -271,6 +280,7 @@ impl Lower<'_> {
             self.inst(id, v, inst)?;
         }
         self.at = blk.end;
+        self.settle();
         self.flush_pad();
         self.exit(blk);
         self.pad_tail = None;
@@ -315,6 +325,11 @@ impl Lower<'_> {
     }
 
     fn inst(&mut self, block: BlockId, v: Value, inst: &Inst) -> Result<(), CompileError> {
+        if self.restart.is_some()
+            && (self.settle_later && inst.op == Op::Mark || nan::only_once(inst))
+        {
+            self.settle();
+        }
         let r = match inst.op {
             Op::Nop => None,
             Op::Mark => {
@@ -352,6 +367,7 @@ impl Lower<'_> {
         if let Some(r) = self.simd_op(inst)? {
             return Ok(r);
         }
+        self.settle();
         self.flush_pad();
         self.out.evals += 1;
         self.eval(inst, false)

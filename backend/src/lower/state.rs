@@ -55,6 +55,7 @@ impl Lower<'_> {
         let row = self.unit.slots.get(slot);
         self.flush_pad();
         let Some(d) = self.map.dense(slot) else {
+            self.settle();
             if row.ty == Type::Flags {
                 let f = self.flags_val(inst.args[0])?;
                 self.store_flags(row, f);
@@ -116,7 +117,7 @@ impl Lower<'_> {
         FlagsVal::Dyn(k, a, b, None)
     }
 
-    fn store_flags(&mut self, row: &SlotInfo, f: FlagsVal) {
+    pub(super) fn store_flags(&mut self, row: &SlotInfo, f: FlagsVal) {
         let o = Self::frame_offset(row);
         let (k, a, b) = self.triple(f);
         self.store_frame(k, o);
@@ -138,9 +139,14 @@ impl Lower<'_> {
                 self.store_flags(row, f);
             } else {
                 let v = self.current(d);
-                self.store_frame(v, Self::frame_offset(row));
+                self.store_slot(row, v);
             }
         }
+    }
+
+    /// Writes a value of a slot that is not the flags.
+    pub(super) fn store_slot(&mut self, row: &SlotInfo, v: ir::Value) {
+        self.store_frame(v, Self::frame_offset(row));
     }
 
     /// Makes sure that the values of dirty slots exist before control flow splits.

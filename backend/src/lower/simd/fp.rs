@@ -18,6 +18,9 @@ impl Lower<'_> {
         let ty = float_lanes(s.lane_log2())?;
         Some(match s.lanes() {
             1 => {
+                if let Some(x) = self.scalar_of(v, ty.lane_type()) {
+                    return Some(x);
+                }
                 let v = self.cast(ty, v);
                 self.b.ins().extractlane(v, 0)
             }
@@ -37,9 +40,19 @@ impl Lower<'_> {
         self.fit(s, r)
     }
 
-    /// NaN check and fit. The check happens on the shape's lanes only.
-    fn checked_fp(&mut self, inst: &Inst, s: Shape, r: ir::Value) -> Lowered {
+    /// NaN check and fit. The check happens on the shape's lanes only. A NaN in a lane of one of `from` is one in that lane of `r`.
+    fn checked_fp(&mut self, inst: &Inst, s: Shape, r: ir::Value, from: &[ir::Value]) -> Lowered {
         let ty = self.b.func.dfg.value_type(r);
+        if self.defers() {
+            self.begin_restart();
+            let v = self.result_fp(s, r);
+            let lanes = match ty.is_vector() {
+                true => self.cast(ty, v),
+                false => r,
+            };
+            self.defer(v, lanes, Some(s), from);
+            return Ok(Some(v));
+        }
         let nan = self.b.ins().fcmp(FloatCC::Unordered, r, r);
         let v = self.result_fp(s, r);
         Ok(Some(match ty.is_vector() {
@@ -67,7 +80,7 @@ impl Lower<'_> {
             return self.min_max(inst, op, s, x[0], x[1]);
         }
         let r = self.fp_arith(op, x[0], x[1], x[2]);
-        self.checked_fp(inst, s, r)
+        self.checked_fp(inst, s, r, &args[..n])
     }
 
     /// The host's vector minimum and maximum raise Invalid for quiet NaNs too: it gets zeros in their place, and the result is
@@ -226,7 +239,7 @@ impl Lower<'_> {
                 };
                 let d = self.b.ins().fsub(x, y);
                 let r = self.b.ins().fabs(d);
-                self.checked_fp(inst, s, r)
+                self.checked_fp(inst, s, r, &[a, b])
             }
             _ => self.arith(inst, op, s, [a, b, b], 2),
         }
@@ -247,6 +260,7 @@ impl Lower<'_> {
         match kind {
             VTernKind::FMla => self.arith(inst, Op::FMulAdd, s, [a, n, m], 3),
             VTernKind::FMls => {
+                let from = [a, n, m];
                 let (Some(a), Some(n), Some(m)) = (
                     self.operand_fp(s, a),
                     self.operand_fp(s, n),
@@ -256,7 +270,7 @@ impl Lower<'_> {
                 };
                 let n = self.b.ins().fneg(n);
                 let r = self.b.ins().fma(n, m, a);
-                self.checked_fp(inst, s, r)
+                self.checked_fp(inst, s, r, &from)
             }
             _ => Ok(None),
         }

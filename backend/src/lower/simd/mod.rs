@@ -112,6 +112,9 @@ impl Lower<'_> {
 
     /// The vector with its upper 64 bits zero.
     fn zero_high(&mut self, v: ir::Value) -> ir::Value {
+        if self.scalars.contains_key(&v) {
+            return v;
+        }
         let d = self.cast(types::F64X2, v);
         let low = self.b.ins().extractlane(d, 0);
         let r = self.b.ins().scalar_to_vector(types::F64X2, low);
@@ -150,6 +153,11 @@ impl Lower<'_> {
         if ty == types::F32 || ty == types::F64 {
             if 1 << log2 != ty.bytes() {
                 return None;
+            }
+            if n == 0
+                && let Some(x) = self.scalar_of(a, ty)
+            {
+                return Some(x);
             }
             let v = self.cast(float_lanes(log2)?, a);
             return Some(self.b.ins().extractlane(v, n));
