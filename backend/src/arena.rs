@@ -5,12 +5,12 @@
 //! ordinary pages, so that small programs touch little; what follows comes from huge pages, because first touches of pages and misses
 //! of the TLB are what translating cold code costs most (`docs/decisions/0015-arena.md`).
 //!
+//! Tables that have grown large get huge pages of their own ([`Pages`]).
+//!
 //! Not for objects that come and go: a chunk is kept by the last object in it.
 
 use allocator_api2::alloc::{AllocError, Allocator, Global, Layout};
-use memmap2::{Advice, MmapOptions};
 use std::cell::Cell;
-use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -127,10 +127,11 @@ impl Source {
             return Some(c);
         }
         if self.rest.1 < CHUNK {
+            let take = |len, align| Some((map(len, align)?.as_ptr(), len));
             self.rest = if self.reserved {
-                reserve(RESERVE, HUGE).or_else(|| reserve(HUGE, HUGE))?
+                take(RESERVE, HUGE).or_else(|| take(HUGE, HUGE))?
             } else {
-                reserve(PLAIN, CHUNK)?
+                take(PLAIN, CHUNK)?
             };
             self.reserved = true;
         }
@@ -140,20 +141,83 @@ impl Source {
     }
 }
 
-/// Zeroed memory, kept for ever: `len` bytes at a multiple of `align`.
-fn reserve(len: usize, align: usize) -> Option<(*mut u8, usize)> {
-    let all = MmapOptions::new()
-        .len(len + align)
-        .no_reserve_swap()
-        .map_anon()
-        .ok()?;
-    let mut all = ManuallyDrop::new(all);
-    let skip = all.as_ptr().align_offset(align);
-    if align == HUGE {
-        // Without huge pages it works as well.
-        let _ = all.advise_range(Advice::HugePage, skip, len);
+/// Zeroed memory: `len` bytes, a multiple of `align`, at a multiple of that, a power of two of at least a page.
+fn map(len: usize, align: usize) -> Option<NonNull<u8>> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    let all = len.checked_add(align)?;
+    // SAFETY: a fresh mapping, of which only what is not handed out is unmapped.
+    unsafe {
+        let rw = libc::PROT_READ | libc::PROT_WRITE;
+        let p = libc::mmap(std::ptr::null_mut(), all, rw, flags, -1, 0);
+        if p == libc::MAP_FAILED {
+            return None;
+        }
+        let skip = p.align_offset(align);
+        let at = p.byte_add(skip);
+        if skip > 0 {
+            libc::munmap(p, skip);
+        }
+        if skip < align {
+            libc::munmap(at.byte_add(len), align - skip);
+        }
+        if align == HUGE {
+            // Without huge pages it works as well.
+            libc::madvise(at, len, libc::MADV_HUGEPAGE);
+        }
+        NonNull::new(at.cast())
     }
-    Some((all.as_mut_ptr().wrapping_add(skip), len))
+}
+
+/// Where one large object lies, such as a table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Pages {
+    /// On the heap.
+    Ordinary,
+    /// On huge pages if it has [`LARGE`] bytes or more.
+    #[default]
+    Huge,
+}
+
+/// A boxed slice there.
+pub type Large<T> = allocator_api2::boxed::Box<[T], Pages>;
+
+/// From here on [`Pages::Huge`] means it.
+const LARGE: usize = 512 << 10;
+
+impl Pages {
+    fn huge(self, layout: Layout) -> Option<usize> {
+        let huge = self == Pages::Huge && layout.size() >= LARGE && layout.align() <= HUGE;
+        huge.then(|| layout.size().next_multiple_of(HUGE))
+    }
+}
+
+// SAFETY: either the heap's, or mappings of their own, which are known again by their layout.
+unsafe impl Allocator for Pages {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        match self.huge(layout) {
+            Some(_) => self.allocate_zeroed(layout),
+            None => Global.allocate(layout),
+        }
+    }
+
+    fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        let Some(len) = self.huge(layout) else {
+            return Global.allocate_zeroed(layout);
+        };
+        let p = map(len, HUGE).ok_or(AllocError)?;
+        Ok(NonNull::slice_from_raw_parts(p, layout.size()))
+    }
+
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+        match self.huge(layout) {
+            // SAFETY: mapped with this length.
+            Some(len) => unsafe {
+                libc::munmap(ptr.as_ptr().cast(), len);
+            },
+            // SAFETY: allocated there.
+            None => unsafe { Global.deallocate(ptr, layout) },
+        }
+    }
 }
 
 /// A thread's own chunk.
@@ -264,6 +328,21 @@ mod tests {
             .expect("thread");
         let s = source();
         assert!(s.free.iter().any(|f| f.0.as_ptr() as usize == chunk));
+    }
+
+    #[test]
+    fn large_tables_lie_on_huge_pages() {
+        let layout = Layout::array::<u64>(LARGE / 8).expect("size");
+        let p = Pages::Huge.allocate_zeroed(layout).expect("memory");
+        assert_eq!(p.as_ptr().cast::<u8>().align_offset(HUGE), 0);
+        // SAFETY: that many bytes, zeroed, and given back as they were taken.
+        unsafe {
+            assert!(p.as_ref().iter().all(|&b| b == 0));
+            Pages::Huge.deallocate(p.cast(), layout);
+        }
+        let mut v = allocator_api2::vec::Vec::new_in(Pages::Huge);
+        v.extend(0..1 << 18);
+        assert!((0..1 << 18).all(|i| v[i as usize] == i));
     }
 
     #[test]

@@ -474,6 +474,10 @@ impl Engine {
                 cpu.count_n(Counter::TableHits, found.is_some() as u64);
                 let p = found.unwrap_or_else(|| self.translate(cpu, env, s));
                 cpu.caches.remember(pc, p);
+                if cpu.caches.outgrown() {
+                    let _tables = self.tier1.tables.read();
+                    cpu.move_jumps();
+                }
                 // SAFETY: blocks in the table stay alive while this CPU is in its epoch.
                 unsafe { &*p }
             }

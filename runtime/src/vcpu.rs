@@ -232,6 +232,12 @@ impl Vcpu {
         self.frame.header.jump_cache = self.caches.jumps().as_ptr() as u64;
     }
 
+    /// Moves its jump cache to huge pages. The caller holds the tables' lock.
+    pub(crate) fn move_jumps(&mut self) {
+        self.caches.move_jumps(&self.shared.jumps);
+        self.frame.header.jump_cache = self.caches.jumps().as_ptr() as u64;
+    }
+
     /// Has no caches but fresh ones. Not while registered with an engine.
     pub(crate) fn forget_all(&mut self) {
         self.caches = Caches::new();

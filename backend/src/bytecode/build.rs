@@ -52,6 +52,8 @@ pub struct Builder {
     freed: Vec<u16>,
     next_temp: u16,
     live_aliases: Vec<Value>,
+    /// Selects of scalars.
+    selects: Vec<Value>,
     draft: Draft,
 }
 
@@ -86,6 +88,7 @@ impl Builder {
         self.freed.clear();
         self.next_temp = 1;
         self.live_aliases.clear();
+        self.selects.clear();
         let mut out = std::mem::take(&mut self.draft);
         out.clear();
         let mut cx = Cx {
@@ -130,13 +133,20 @@ impl Cx<'_> {
     }
 
     fn count_uses(&mut self) {
-        for i in self.block.start..self.block.end {
-            let inst = self.unit.insts[i as usize];
-            for a in inst.args {
-                if a != Value::NONE && inst.op != Op::Nop {
-                    let k = self.idx(a);
-                    self.b.uses[k] += 1;
-                }
+        let (start, end) = (self.block.start, self.block.end);
+        for (i, inst) in (start..).zip(&self.unit.insts[start as usize..end as usize]) {
+            if inst.op == Op::Nop {
+                continue;
+            }
+            // Arguments come before unused places.
+            for &a in inst.args.iter().take_while(|&&a| a != Value::NONE) {
+                let k = self.idx(a);
+                self.b.uses[k] += 1;
+            }
+            if inst.op == Op::Select
+                && matches!(inst.ty, Type::I32 | Type::I64 | Type::F32 | Type::F64)
+            {
+                self.b.selects.push(Value(i));
             }
         }
         match self.block.exit {
@@ -167,16 +177,11 @@ impl Cx<'_> {
                 _ => {}
             }
         }
-        for i in self.block.start..self.block.end {
-            let inst = self.unit.insts[i as usize];
-            if inst.op == Op::Select
-                && matches!(inst.ty, Type::I32 | Type::I64 | Type::F32 | Type::F64)
-            {
-                let c = inst.args[0];
-                if self.uses(c) == 1 && self.inst(c).op == Op::CondHolds {
-                    let k = self.idx(c);
-                    self.b.loc[k] = Loc::Deferred;
-                }
+        for i in 0..self.b.selects.len() {
+            let c = self.inst(self.b.selects[i]).args[0];
+            if self.uses(c) == 1 && self.inst(c).op == Op::CondHolds {
+                let k = self.idx(c);
+                self.b.loc[k] = Loc::Deferred;
             }
         }
     }

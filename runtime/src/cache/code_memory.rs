@@ -60,6 +60,8 @@ pub struct CodeMemory {
     code_used: usize,
     slots_used: usize,
     counters_used: usize,
+    /// Bytes of the arena that have been mapped for writing ahead of use.
+    prepared: usize,
     segments: Vec<Segment>,
     stubs_used: usize,
     /// What is left of the current segment is the parent's.
@@ -241,6 +243,7 @@ impl CodeMemory {
             code_used: 0,
             slots_used: 0,
             counters_used: 0,
+            prepared: 0,
             segments: vec![Segment::default(); segments],
             stubs_used: stubs.len(),
             foreign: false,
@@ -307,6 +310,7 @@ impl CodeMemory {
         self.counters_used += 1;
         self.segments[self.current].used = self.code_used;
         self.segments[self.current].pending += 1;
+        self.prepare(off + len);
         Some(Place {
             exec: self.exec + off as u64,
             write: (self.write + off as u64) as *mut u8,
@@ -337,6 +341,22 @@ impl CodeMemory {
             // SAFETY: the area has room for all segments in each of its shards.
             unsafe { counter::fill(self.counter(i, 0), count, shard, n) };
         }
+    }
+
+    /// Has the kernel map the pages up to `end` and some more for writing, in one call instead of a fault for each.
+    fn prepare(&mut self, end: usize) {
+        const AHEAD: usize = 64 << 10;
+        if end <= self.prepared {
+            return;
+        }
+        let from = self.prepared.max(self.current * self.segment);
+        let len = (end - from).next_multiple_of(AHEAD).min(self.size - from);
+        // SAFETY: advice about pages of the writable view; an error changes nothing.
+        unsafe {
+            let at = (self.write + from as u64) as *mut libc::c_void;
+            libc::madvise(at, len, libc::MADV_POPULATE_WRITE);
+        }
+        self.prepared = from + len;
     }
 
     /// The unit that a place was for can be found now, or is not to be.

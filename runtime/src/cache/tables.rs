@@ -9,7 +9,7 @@ use super::unit::{Tier, Unit1};
 use hashbrown::hash_table::Entry;
 use hashbrown::{HashMap, HashTable};
 use metaphrase_backend::abi::ChainSlot;
-use metaphrase_backend::arena;
+use metaphrase_backend::arena::{self, Pages};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// Translation key: guest address and mode bits.
@@ -18,11 +18,11 @@ pub type Key = (u64, u64);
 /// Maps over all translations of one address space.
 #[derive(Debug, Default)]
 pub struct Tables {
-    blocks: HashTable<arena::Box<Block0>>,
+    blocks: HashTable<arena::Box<Block0>, Pages>,
     /// Guest page number to the first of its blocks, which name each other; a block lies in one page.
     pages: HashMap<u64, AtomicPtr<Block0>>,
     retired: Vec<(u64, arena::Box<Block0>)>,
-    units: HashTable<arena::Box<Unit1>>,
+    units: HashTable<arena::Box<Unit1>, Pages>,
     /// Unit whose region has a block that begins at the key.
     inside: HashMap<Key, u64>,
     /// Guest page number to numbers of units that touch it.

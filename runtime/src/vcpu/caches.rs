@@ -8,7 +8,7 @@
 
 use crate::cache::block::Block0;
 use metaphrase_backend::abi::{JUMP_ENTRIES, JumpEntry, empty_pc, second_index};
-use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use metaphrase_backend::arena::{Large, Pages};
 use std::collections::VecDeque;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,9 +41,9 @@ struct Set {
     mode: u64,
     /// Number of block retirements that `blocks` knows of.
     seen: u64,
-    jumps: Box<[JumpEntry]>,
+    jumps: Large<JumpEntry>,
     /// A power of two.
-    blocks: Box<[CachedBlock]>,
+    blocks: Large<CachedBlock>,
     /// Entries lost to other addresses since `blocks` has this size.
     lost: usize,
 }
@@ -51,7 +51,10 @@ struct Set {
 impl Set {
     fn new(mode: u64) -> Set {
         // SAFETY: all zero bits are a valid entry of either kind.
-        let (jumps, blocks) = unsafe { (zeroed(2 * JUMP_ENTRIES), zeroed(FEW_BLOCKS)) };
+        let (jumps, blocks) = unsafe {
+            let plain = Pages::Ordinary;
+            (zeroed(2 * JUMP_ENTRIES, plain), zeroed(FEW_BLOCKS, plain))
+        };
         let set = Set {
             mode,
             seen: 0,
@@ -83,7 +86,7 @@ impl Set {
             return;
         }
         // SAFETY: as in `new`.
-        let larger = unsafe { zeroed(n * 4) };
+        let larger = unsafe { zeroed(n * 4, Pages::Ordinary) };
         let old = std::mem::replace(&mut self.blocks, larger);
         for &e in old.iter().filter(|e| !e.block.is_null()) {
             self.put_block(e);
@@ -94,18 +97,9 @@ impl Set {
 
 /// # Safety
 /// All zero bits must be a valid `T`.
-unsafe fn zeroed<T>(n: usize) -> Box<[T]> {
-    let Ok(layout) = Layout::array::<T>(n) else {
-        return Box::default();
-    };
-    // SAFETY: the layout is that of a boxed slice of `n`, not of size 0; the memory is initialised by the caller's promise.
-    unsafe {
-        let p = alloc_zeroed(layout).cast::<T>();
-        if p.is_null() {
-            handle_alloc_error(layout);
-        }
-        Box::from_raw(ptr::slice_from_raw_parts_mut(p, n))
-    }
+unsafe fn zeroed<T>(n: usize, pages: Pages) -> Large<T> {
+    // SAFETY: initialised by the caller's promise.
+    unsafe { Large::new_zeroed_slice_in(n, pages).assume_init() }
 }
 
 /// A CPU's sets.
@@ -184,6 +178,27 @@ impl Caches {
         let s = &mut self.sets[self.current];
         s.put_block(CachedBlock { pc, block });
         s.grow_blocks();
+    }
+
+    /// Whether the program has turned out so large that huge pages for the jump cache pay.
+    pub fn outgrown(&self) -> bool {
+        let s = self.set();
+        s.blocks.len() == BLOCK_ENTRIES && *Large::allocator(&s.jumps) == Pages::Ordinary
+    }
+
+    /// Moves the jump cache to huge pages. The caller holds the tables' lock, so that nobody removes entries meanwhile.
+    pub fn move_jumps(&mut self, shared: &Shared) {
+        // SAFETY: as in `Set::new`.
+        let huge = unsafe { zeroed::<JumpEntry>(2 * JUMP_ENTRIES, Pages::Huge) };
+        for (to, from) in huge.iter().zip(self.jumps()) {
+            let (pc, code) = (&from.pc, &from.code);
+            to.code
+                .store(code.load(Ordering::Relaxed), Ordering::Relaxed);
+            to.pc.store(pc.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        let old = std::mem::replace(&mut self.sets[self.current].jumps, huge);
+        self.share(shared);
+        drop(old);
     }
 
     /// Enters a target into the jump cache; what it displaces goes to the second half. The caller holds the tables' lock, so that neither
@@ -341,6 +356,27 @@ mod tests {
         assert_eq!(at(places(a).1), (a, 9));
         forget_jumps(&shared, &[a, b]);
         assert!((0..2 * JUMP_ENTRIES).all(|i| at(i).0 == empty_pc(i)));
+    }
+
+    #[test]
+    fn a_large_programs_jumps_move_and_are_forgotten_where_they_are() {
+        let shared = Shared::default();
+        let mut c = Caches::new();
+        c.share(&shared);
+        c.remember_jump(0x1000, 7);
+        assert!(!c.outgrown());
+        for n in 0..30_000 {
+            c.remember(0x40_0000 + n * 4, block(1));
+        }
+        assert!(c.outgrown());
+        c.move_jumps(&shared);
+        assert!(!c.outgrown());
+        let e = &c.jumps()[places(0x1000).0];
+        assert_eq!(e.pc.load(Ordering::Relaxed), 0x1000);
+        assert_eq!(e.code.load(Ordering::Relaxed), 7);
+        forget_jumps(&shared, &[0x1000]);
+        let kept = c.jumps().iter().enumerate();
+        assert!({ kept }.all(|(i, e)| e.pc.load(Ordering::Relaxed) == empty_pc(i)));
     }
 
     #[test]

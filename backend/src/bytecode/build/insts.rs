@@ -6,6 +6,12 @@ use crate::bytecode::{EvalDesc, Op0};
 use metaphrase_ir::ops::{AuxFmt, Effects, Fence, ImmFmt};
 use metaphrase_ir::{Inst, Op, Shape, Slot, Type, Value};
 
+/// Whether it does nothing but make its result.
+fn is_pure(i: &Inst) -> bool {
+    let e = i.effects();
+    e.is_empty() || e == Effects::READ_SLOT
+}
+
 impl Cx<'_> {
     pub(super) fn one(&mut self, v: Value) -> R {
         let i = *self.inst(v);
@@ -13,8 +19,7 @@ impl Cx<'_> {
         if self.b.loc[k] == Loc::Deferred {
             return Ok(());
         }
-        let pure = i.effects().is_empty() || i.effects() == Effects::READ_SLOT;
-        if pure && self.b.uses[k] == 0 {
+        if self.b.uses[k] == 0 && i.ty != Type::Void && is_pure(&i) {
             for a in i.args {
                 if a != Value::NONE && i.op != Op::Nop {
                     self.consume_unused(a);
