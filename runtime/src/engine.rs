@@ -444,7 +444,8 @@ impl Engine {
 
     /// The CPU leaves guest code for the environment, where it may block.
     fn leave(&self, cpu: &Vcpu) {
-        cpu.shared.active.store(0, Ordering::SeqCst);
+        // Nothing that follows depends on when others see it.
+        cpu.shared.active.store(0, Ordering::Release);
     }
 
     /// What to run at the guest pc. `tier0`: not tier 1.

@@ -288,21 +288,26 @@ impl CpuCounts {
         add(&self.evals[tier & 1][eval_index(inst.op, inst.aux)], 1);
     }
 
-    /// Adds everything to `to` (any thread's) and starts again at zero.
+    fn all(&self) -> impl Iterator<Item = &AtomicU64> {
+        let evals = self.evals.iter().flatten();
+        self.counters.0.iter().chain(&self.helpers).chain(evals)
+    }
+
+    /// Adds everything to `to` (any thread's) and starts again at zero. Most counts are zero, and stay untouched.
     fn drain(&self, to: &CpuCounts) {
-        let pairs = self.counters.0.iter().zip(&to.counters.0);
-        let pairs = pairs.chain(self.helpers.iter().zip(&to.helpers));
-        let evals = self.evals.iter().flatten().zip(to.evals.iter().flatten());
-        for (from, to) in pairs.chain(evals) {
-            let n = from.swap(0, Ordering::Relaxed);
-            if n != 0 {
-                to.fetch_add(n, Ordering::Relaxed);
+        for (from, to) in self.all().zip(to.all()) {
+            if from.load(Ordering::Relaxed) != 0 {
+                to.fetch_add(from.swap(0, Ordering::Relaxed), Ordering::Relaxed);
             }
         }
     }
 
+    /// Starts again at zero. After a fork every page that is written to is copied, so nothing is written that need not be.
     fn clear(&self) {
-        self.drain(&CpuCounts::default());
+        let counted = |c: &&AtomicU64| c.load(Ordering::Relaxed) != 0;
+        for c in self.all().filter(counted) {
+            c.store(0, Ordering::Relaxed);
+        }
     }
 }
 
@@ -391,8 +396,10 @@ impl Collector {
     pub fn after_fork_child(&self, mut g: ForkGuard<'_>, cpu: &CpuCounts) {
         self.shared.clear();
         cpu.clear();
-        *g.start = clock::Start::now();
-        g.detail.begin_child();
+        if self.collect.records() {
+            *g.start = clock::Start::now();
+            g.detail.begin_child();
+        }
     }
 }
 
