@@ -118,7 +118,15 @@ pub const UNSAFE: &[(&str, &str)] = &[
     ),
     (
         "runtime/src/compile/tier1.rs",
-        "relocations; addresses of published code",
+        "the signal mask of compile threads",
+    ),
+    (
+        "runtime/src/compile/placed.rs",
+        "copies and relocates code; fills slots",
+    ),
+    (
+        "runtime/src/compile/own.rs",
+        "blocks that stay in place while a CPU is in its epoch",
     ),
     (
         "runtime/src/debug/jitdump.rs",

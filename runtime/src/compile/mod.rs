@@ -6,6 +6,7 @@
 
 pub mod cpu_time;
 mod cpus;
+mod own;
 mod placed;
 mod record;
 pub mod region;

@@ -22,6 +22,25 @@ pub(super) struct Made {
     pub ops: u32,
 }
 
+/// What a record says of any unit.
+fn about(u: &Unit1, c: &CompiledUnit, begun: Instant) -> RegionRecord {
+    RegionRecord {
+        id: u.id,
+        tier: u.tier,
+        pc: u.entries.first().map_or(0, |e| e.0),
+        entries: u.entries.iter().map(|e| e.0).collect(),
+        ranges: u.ranges.to_vec(),
+        guest_insns: u.guest_insns,
+        host: u.exec,
+        host_bytes: u.len as u64,
+        eval_sites: c.evals,
+        fault_sites: c.faults.len() as u32,
+        rebuilds: u.rebuilds,
+        compile_ns: begun.elapsed().as_nanos() as u64,
+        ..RegionRecord::default()
+    }
+}
+
 impl Tier1 {
     /// How regions are compiled.
     pub(super) fn compile_opts(&self) -> CompileOpts {
@@ -55,21 +74,10 @@ impl Tier1 {
             return;
         };
         let record = RegionRecord {
-            id: u.id,
-            pc: u.entries.first().map_or(0, |e| e.0),
-            entries: u.entries.iter().map(|e| e.0).collect(),
-            ranges: u.ranges.to_vec(),
-            guest_insns: u.guest_insns,
-            host: u.exec,
-            host_bytes: u.len as u64,
             ir_ops: (made.ops, kept),
-            eval_sites: c.evals,
-            fault_sites: c.faults.len() as u32,
-            rebuilds: u.rebuilds,
             queue_ns: made.wait,
-            compile_ns: made.begun.elapsed().as_nanos() as u64,
             published_ns,
-            ..RegionRecord::default()
+            ..about(u, c, made.begun)
         };
         // Code compiled with `count` keeps its entries in slot 0.
         d.published(self.region(u, c, record, counted.then_some(0)));
@@ -96,19 +104,8 @@ impl Tier1 {
             return;
         };
         let record = RegionRecord {
-            id: u.id,
-            tier: u.tier,
-            pc: u.entries.first().map_or(0, |e| e.0),
-            entries: u.entries.iter().map(|e| e.0).collect(),
-            ranges: u.ranges.to_vec(),
-            guest_insns: u.guest_insns,
-            host: u.exec,
-            host_bytes: u.len as u64,
-            eval_sites: c.evals,
-            fault_sites: c.faults.len() as u32,
-            compile_ns: begun.elapsed().as_nanos() as u64,
             published_ns: self.stats.now_ns(),
-            ..RegionRecord::default()
+            ..about(u, c, begun)
         };
         let count = c.counter.filter(|_| self.stats.collect.stats);
         d.published(self.region(u, c, record, count));

@@ -1,27 +1,21 @@
-//! Compile workers, publication, eviction.
+//! What CPUs and compile workers share: the queue, the workers, publication of regions, invalidation.
 
 use crate::cache::block::Block0;
-use crate::cache::code_memory::{CodeMemory, Place};
+use crate::cache::code_memory::CodeMemory;
 use crate::cache::tables::{Key, Tables};
 use crate::cache::unit::{Tier, Unit1};
 use crate::compile::cpu_time::CpuClocks;
-use crate::compile::placed::{Installed, Pinned};
 use crate::compile::record::Made;
 use crate::compile::region::{self, Region};
-use crate::compile::trace::{self, Trace};
 use crate::stats::{self, Collector, Counter, EndReason};
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockWriteGuard};
 use crate::vcpu::CpuShared;
 use crate::vcpu::caches::{Log, forget_jumps};
 use metaphrase_arm64::arch::state::PC_OFFSET;
 use metaphrase_arm64::translate::Config;
-use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::arena;
-use metaphrase_backend::baseline::Baseline;
-use metaphrase_backend::baseline::trace::Part;
 use metaphrase_backend::emit::{CompileOpts, CompiledUnit, Compiler};
 use metaphrase_backend::stubs::{Stubs, eval_thunk};
-use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -63,7 +57,7 @@ pub struct Tier1 {
     /// Processor time of the workers.
     pub worker_clocks: CpuClocks,
     stop: AtomicBool,
-    next_id: AtomicU64,
+    pub(super) next_id: AtomicU64,
     /// Address of the trampoline; 0 until code memory exists.
     pub trampoline: AtomicU64,
     unlinked: AtomicU64,
@@ -220,7 +214,7 @@ impl Tier1 {
 
     /// Removes retired entries from every CPU's jump cache. A CPU may still be inside an old unit, but cannot enter one by an
     /// indirect branch any more.
-    fn purge_jump_caches(&self, t: &mut Tables) {
+    pub(super) fn purge_jump_caches(&self, t: &mut Tables) {
         let pcs = t.take_unreachable();
         for c in self.cpus.lock().iter() {
             forget_jumps(&c.jumps, &pcs);
@@ -232,7 +226,7 @@ impl Tier1 {
         self.free_units(&t.collect(self.oldest_active()));
     }
 
-    fn free_units(&self, free: &[arena::Box<Unit1>]) {
+    pub(super) fn free_units(&self, free: &[arena::Box<Unit1>]) {
         if free.is_empty() {
             return;
         }
@@ -274,7 +268,7 @@ impl Tier1 {
         at.is_some()
     }
 
-    fn create_memory(&self) -> Option<CodeMemory> {
+    pub(super) fn create_memory(&self) -> Option<CodeMemory> {
         let stubs = Stubs::new(PC_OFFSET);
         let m = match CodeMemory::new(self.cache_size, &stubs.code) {
             Ok(m) => m,
@@ -507,253 +501,6 @@ impl Tier1 {
         self.record(&unit.unit, r, c, made);
         t.insert_unit(unit.unit, 0, self.unlinked());
         self.free(&mut t);
-    }
-
-    /// Compiles a block's templates and publishes them. True if the block now has native code; `None` if there is no room at the moment.
-    pub fn promote_baseline(
-        &self,
-        base: &mut Baseline,
-        b: &Block0,
-        own: &CpuShared,
-    ) -> Option<bool> {
-        if !self.ready() {
-            return Some(false);
-        }
-        let begun = self.stats.collect.records().then(Instant::now);
-        let Some(c) = base.compile(&b.code, b.pc, b.mode) else {
-            return Some(false);
-        };
-        let count = trace::AT.min(self.threshold.min(i32::MAX as u32) as i32);
-        let unit = self.install_baseline(&c, Tier::Baseline, &[b], own)?;
-        let mut t = self.tables.write();
-        if b.dead.load(Ordering::SeqCst) || t.entry((b.pc, b.mode)).is_some() {
-            // Dropped, or another CPU was faster.
-            return Some(!b.dead.load(Ordering::SeqCst));
-        }
-        self.name_lines(&unit.unit);
-        self.record_baseline(&unit.unit, &c, begun);
-        t.insert_unit(unit.unit, count, self.unlinked());
-        Some(true)
-    }
-
-    /// Compiles the trace of a block whose baseline code has run often, and publishes it. False if the block's code is still the same.
-    pub fn promote_trace(&self, base: &mut Baseline, hot: &Block0, own: &CpuShared) -> bool {
-        let count = self.threshold.min(i32::MAX as u32) as i32 - trace::AT;
-        if count <= 0 || !self.ready() {
-            return false;
-        }
-        let begun = self.stats.collect.records().then(Instant::now);
-        let (blocks, loops) = {
-            let t = self.tables.read();
-            let Some(Trace { blocks, loops }) = trace::choose(&t, hot) else {
-                return false;
-            };
-            // SAFETY: blocks in the table stay in place while this CPU is in its epoch.
-            let keep = |b: &Block0| unsafe { &*std::ptr::from_ref(b) };
-            (
-                blocks.into_iter().map(keep).collect::<Vec<&Block0>>(),
-                loops,
-            )
-        };
-        let head = blocks[0];
-        let key = (head.pc, head.mode);
-        let parts: Vec<Part<'_>> = blocks
-            .iter()
-            .map(|b| Part {
-                code: &b.code,
-                pc: b.pc,
-            })
-            .collect();
-        let Some((c, used)) = base.compile_trace(&parts, head.mode) else {
-            return false;
-        };
-        let loops = loops && used == blocks.len();
-        if used < 2 && !loops {
-            return false;
-        }
-        let blocks = &blocks[..used];
-        let Some(mut unit) = self.install_baseline(&c, Tier::Trace, blocks, own) else {
-            return false;
-        };
-        unit.unit.loops = loops;
-        let mut t = self.tables.write();
-        if blocks.iter().any(|b| b.dead.load(Ordering::SeqCst))
-            || t.entry(key).is_none_or(|e| e.tier != Tier::Baseline)
-        {
-            return false;
-        }
-        self.name_lines(&unit.unit);
-        self.record_baseline(&unit.unit, &c, begun);
-        tracing::debug!(
-            target: "compile",
-            "trace {:#x}: {} of {} blocks, {} instructions -> {} bytes{}: {:x?}",
-            head.pc,
-            used,
-            parts.len(),
-            unit.unit.guest_insns,
-            unit.unit.len,
-            if loops { ", loops" } else { "" },
-            blocks.iter().map(|b| b.pc).collect::<Vec<_>>(),
-        );
-        for b in blocks {
-            b.join_trace(head);
-        }
-        t.insert_unit(unit.unit, count, self.unlinked());
-        std::ptr::eq(head, hot)
-    }
-
-    /// Places baseline code of these blocks.
-    fn install_baseline(
-        &self,
-        c: &CompiledUnit,
-        tier: Tier,
-        blocks: &[&Block0],
-        own: &CpuShared,
-    ) -> Option<Installed<'_>> {
-        let ranges = blocks.iter().map(|b| (b.pc, b.pc + b.len())).collect();
-        let insns = blocks.iter().map(|b| b.words.len() as u32).sum();
-        let mode = blocks.first()?.mode;
-        self.install(c, tier, mode, ranges, insns, Some(own))
-    }
-
-    /// Places code and slots; the unit is not reachable yet.
-    fn install(
-        &self,
-        c: &CompiledUnit,
-        tier: Tier,
-        mode: u64,
-        ranges: SmallVec<[(u64, u64); 1]>,
-        guest_insns: u32,
-        own: Option<&CpuShared>,
-    ) -> Option<Installed<'_>> {
-        let place = self.place(c.code.len(), c.slots.len(), own)?;
-        let pinned = Pinned::new(&self.memory, place.segment);
-        self.write(&place, c)?;
-        let unit = arena::new(Unit1 {
-            id: self.next_id.fetch_add(1, Ordering::Relaxed),
-            tier,
-            mode,
-            exec: place.exec,
-            len: c.code.len(),
-            entries: c
-                .entries
-                .iter()
-                .map(|e| (e.0, place.exec + e.1 as u64))
-                .collect(),
-            ranges,
-            guest_insns,
-            slots: (place.slots as usize, c.slots.len()),
-            counter: if tier == Tier::Optimized {
-                0
-            } else {
-                place.counter
-            },
-            faults: arena::slice(&c.faults),
-            segment: place.segment,
-            loops: false,
-            rebuilds: 0,
-            dead: AtomicBool::new(false),
-            incoming: Mutex::default(),
-        });
-        Some(Installed { unit, pinned })
-    }
-
-    /// The fault handler finds the unit from now on.
-    fn name_lines(&self, unit: &Unit1) {
-        if let Some(m) = self.memory.lock().as_ref() {
-            m.set_lines(unit.exec, unit.len, std::ptr::from_ref(unit).cast_mut());
-        }
-    }
-
-    /// Maps code memory if that has not been tried. Whether there is any.
-    fn ready(&self) -> bool {
-        if self.trampoline.load(Ordering::Acquire) != 0 {
-            return true;
-        }
-        let mut mem = self.memory.lock();
-        if mem.is_none() {
-            *mem = self.create_memory();
-        }
-        mem.is_some()
-    }
-
-    /// Copies and relocates the code, fills the slots.
-    fn write(&self, place: &Place, c: &CompiledUnit) -> Option<()> {
-        let unlinked = self.unlinked();
-        // SAFETY: `place` is room of this size that nobody else uses, initialised by the copy; the code is not reachable yet.
-        unsafe {
-            std::ptr::copy_nonoverlapping(c.code.as_ptr(), place.write, c.code.len());
-            let code = std::slice::from_raw_parts_mut(place.write, c.code.len());
-            c.relocate(code, place.exec, place.slots as u64, place.counter)?;
-            for (i, &guest_pc) in c.slots.iter().enumerate() {
-                place.slots.add(i).write(ChainSlot {
-                    code: AtomicU64::new(unlinked),
-                    guest_pc,
-                });
-            }
-        }
-        Some(())
-    }
-
-    /// Room for a unit, evicting the oldest segment if need be.
-    fn place(&self, len: usize, slots: usize, own: Option<&CpuShared>) -> Option<Place> {
-        let mut tries = 0;
-        loop {
-            let segment = {
-                let mut mem = self.memory.lock();
-                let m = mem.as_mut()?;
-                if let Some(p) = m.alloc(len, slots) {
-                    return Some(p);
-                }
-                if len + crate::cache::code_memory::LINE > m.largest() {
-                    return None;
-                }
-                m.next_segment()
-            };
-            if !self.evict(segment, own) {
-                tries += 1;
-                if tries > 200 || own.is_some() {
-                    return None;
-                }
-                std::thread::sleep(std::time::Duration::from_micros(50));
-            }
-        }
-    }
-
-    /// Retires all units of a segment; once no CPU can be in them, starts filling it. True when that has happened.
-    fn evict(&self, segment: usize, own: Option<&CpuShared>) -> bool {
-        let mut t = self.tables.write();
-        let ids = t.units_in_segment(segment);
-        if !ids.is_empty() {
-            let epoch = self.epoch.load(Ordering::SeqCst);
-            let gone = ids
-                .into_iter()
-                .filter_map(|id| t.retire_unit(id, epoch, self.unlinked()));
-            self.count_dropped(gone, EndReason::Evicted);
-            self.stats.add(Counter::Evictions, 1);
-            self.epoch.fetch_add(1, Ordering::SeqCst);
-            self.purge_jump_caches(&mut t);
-            self.stop_all();
-        }
-        // The caller is in the dispatcher, not in code, but it may hold a block: so this is said of units alone, and only to this call.
-        let held = own.map(|cpu| {
-            let now = self.epoch.load(Ordering::SeqCst);
-            (cpu, cpu.active.swap(now, Ordering::SeqCst))
-        });
-        self.free_units(&t.collect_units(self.oldest_active()));
-        if let Some((cpu, before)) = held {
-            cpu.active.store(before, Ordering::SeqCst);
-        }
-        if t.segment_busy(segment) {
-            return false;
-        }
-        let mut mem = self.memory.lock();
-        if let Some(m) = mem.as_mut()
-            && m.next_segment() == segment
-        {
-            return !m.pending(segment) && m.advance().is_ok();
-        }
-        true
     }
 }
 
