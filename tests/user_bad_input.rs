@@ -61,13 +61,18 @@ fn files_that_are_no_programs() {
     let d = scratch("files");
     refused("/no/such/file", 127, "No such file");
     refused(d.to_str().expect("text"), 126, "is a directory");
-    refused(&file(&d, "text", b"hello\n"), 126, "not an ELF file");
-    refused(&file(&d, "empty", b""), 126, "not an ELF file");
-    refused(
-        &file(&d, "script", b"#!/no/such/interpreter -x\n"),
-        127,
-        "/no/such/interpreter",
-    );
+    for (name, bytes, code, says) in [
+        ("text", &b"hello\n"[..], 126, "not an ELF file"),
+        ("empty", b"", 126, "not an ELF file"),
+        (
+            "script",
+            b"#!/no/such/interpreter -x\n",
+            127,
+            "/no/such/interpreter",
+        ),
+    ] {
+        refused(&file(&d, name, bytes), code, says);
+    }
     let script = file(&d, "loop", b"");
     std::fs::write(&script, format!("#!{script}\n")).expect("file");
     refused(&script, 126, "nest too deeply");
@@ -78,46 +83,27 @@ fn files_that_are_no_programs() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn programs_for_other_machines() {
     let d = scratch("machines");
-    const EM_AARCH64: u16 = 183;
-    refused(&file(&d, "arm", &elf(1, 1, 2, 40, 64)), 126, "32-bit ARM");
-    refused(&file(&d, "riscv", &elf(2, 1, 2, 243, 64)), 126, "RISC-V");
-    refused(
-        &file(&d, "ppc", &elf(2, 2, 2, 21, 64)),
-        126,
-        "PowerPC (64-bit, big-endian)",
-    );
-    refused(
-        &file(&d, "be", &elf(2, 2, 2, EM_AARCH64, 64)),
-        126,
-        "big-endian AArch64",
-    );
-    refused(
-        &file(&d, "ilp32", &elf(1, 1, 2, EM_AARCH64, 64)),
-        126,
-        "32-bit pointers",
-    );
-    refused(
-        &file(&d, "unknown", &elf(2, 1, 2, 0x1234, 64)),
-        126,
-        "ELF machine 4660",
-    );
-    refused(
-        &file(&d, "object", &elf(2, 1, 1, EM_AARCH64, 64)),
-        126,
-        "ELF type 1",
-    );
-    refused(
-        &file(&d, "short", &elf(2, 1, 2, EM_AARCH64, 40)),
-        126,
-        "the header is cut short",
-    );
-    refused(
-        &file(&d, "no-segments", &elf(2, 1, 2, EM_AARCH64, 64)),
-        126,
-        "impossible size",
-    );
+    const ARM: u16 = 40;
+    const PPC64: u16 = 21;
+    const RISCV: u16 = 243;
+    const AARCH64: u16 = 183;
+    // Class (1: 32 bits), byte order (2: big-endian), type (2: program), machine, length of the file; what is said about it.
+    for (class, order, kind, machine, len, says) in [
+        (1, 1, 2, ARM,     64, "32-bit ARM"),
+        (2, 1, 2, RISCV,   64, "RISC-V"),
+        (2, 2, 2, PPC64,   64, "PowerPC (64-bit, big-endian)"),
+        (2, 2, 2, AARCH64, 64, "big-endian AArch64"),
+        (1, 1, 2, AARCH64, 64, "32-bit pointers"),
+        (2, 1, 2, 0x1234,  64, "ELF machine 4660"),
+        (2, 1, 1, AARCH64, 64, "ELF type 1"),
+        (2, 1, 2, AARCH64, 40, "the header is cut short"),
+        (2, 1, 2, AARCH64, 64, "impossible size"),
+    ] {
+        refused(&file(&d, "program", &elf(class, order, kind, machine, len)), 126, says);
+    }
     let _ = std::fs::remove_dir_all(d);
 }
 
