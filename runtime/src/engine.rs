@@ -16,7 +16,7 @@ use crate::stats::{self, Collect, Collector, Counter, Phase, Stats};
 use crate::sync::{Mutex, MutexGuard};
 use crate::vcpu::{TEMPS_OFFSET, Vcpu};
 use metaphrase_arm64::arch::features::{DEFAULT, Model};
-use metaphrase_arm64::arch::state::{PC_OFFSET, SLOTS, branch_address};
+use metaphrase_arm64::arch::state::{FPSR_OFFSET, PC_OFFSET, SLOTS, branch_address};
 use metaphrase_arm64::translate::{self, Config};
 use metaphrase_backend::abi::{
     Builtin, ChainSlot, EXIT_FAULT, EXIT_HOT, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, decode_trap,
@@ -196,7 +196,7 @@ impl Engine {
         let mut scratch = Scratch {
             unit: Unit::new(&SLOTS),
             builder: Builder::default(),
-            baseline: Baseline::new(PC_OFFSET, TEMPS_OFFSET),
+            baseline: Baseline::new(PC_OFFSET, FPSR_OFFSET, TEMPS_OFFSET),
         };
         scratch.baseline.count = self.config.collect.stats;
         scratch.baseline.map = self.config.collect.code;

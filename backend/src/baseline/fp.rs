@@ -7,14 +7,28 @@
 use super::asm::{Enc, Xmm, alu, cc, sh};
 use super::flags::swaps;
 use super::{Baseline, Cold, Home};
+use crate::abi::FrameHeader;
 use crate::bytecode::{Bytecode, EvalDesc, Op0};
+use metaphrase_ir::arith::{FPSR_BITS, simd::QC};
+use metaphrase_ir::helper::HelperId;
 use metaphrase_ir::ops::Round;
 use metaphrase_ir::{Cond, FlagsKind, Op, Type};
+use std::mem::offset_of;
 
 /// Scalar opcode `op` of the given width.
 pub(super) const fn scalar(wide: bool, op: u8) -> Enc {
     Enc(if wide { 0xf2 } else { 0xf3 }, 1, op)
 }
+
+/// Opcode and digit.
+const LDMXCSR: (Enc, u8) = (Enc(0, 1, 0xae), 2);
+const STMXCSR: (Enc, u8) = (Enc(0, 1, 0xae), 3);
+const LOAD: Enc = Enc(0, 0, 0x8b);
+
+/// Offsets in the frame.
+const SCRATCH: usize = offset_of!(FrameHeader, scratch);
+const GUEST_MXCSR: usize = offset_of!(FrameHeader, guest_mxcsr);
+const SATURATED: usize = offset_of!(FrameHeader, saturated);
 
 /// UCOMISD, UCOMISS.
 const fn unordered(wide: bool) -> Enc {
@@ -76,22 +90,15 @@ impl Baseline {
                 let a = self.r.get_d(e.args[0]);
                 let x = self.copy_scalar(e.args[0], wide);
                 self.r.asm.rr(scalar(wide, 0x51), false, x, x);
-                self.checked(i, e, wide, x, a, a);
+                self.checked(i, e, wide, x, (a, a, None));
             }
             Op::FMulAdd if self.host.fma => {
-                let (b, c) = (self.r.get_d(e.args[1]), self.r.get_d(e.args[2]));
+                let n = self.r.get_d(e.args[0]);
+                let (a, b) = (self.r.get_d(e.args[1]), self.r.get_d(e.args[2]));
                 let x = self.copy_scalar(e.args[0], wide);
-                // vfmadd231: x = b * c + x
-                self.r.asm.vex(Enc(0x66, 2, 0xb9), wide, x, b, c);
-                let jump = self.is_nan(wide, x);
-                let c = Cold::Redo {
-                    jump,
-                    op: i,
-                    result: Home::D(x, e.d),
-                    resume: self.r.asm.pos() as u32,
-                };
-                self.later_redo(c, e);
-                self.set_scalar(e.d, x, wide);
+                // vfmadd231: x = a * b + x
+                self.r.asm.vex(Enc(0x66, 2, 0xb9), wide, x, a, b);
+                self.checked(i, e, wide, x, (a, b, Some(n)));
             }
             Op::FCvt => {
                 let from = e.tys[0] == Type::F64;
@@ -154,23 +161,26 @@ impl Baseline {
             b = self.r.get_d(e.args[1]);
             self.r.asm.rr(scalar(wide, op), false, x, b);
         }
-        self.checked(i, e, wide, x, a, b);
+        self.checked(i, e, wide, x, (a, b, None));
     }
 
-    /// Jumps if `x` is a NaN.
-    fn is_nan(&mut self, wide: bool, x: Xmm) -> u32 {
+    /// `x`, made of the operands by one host instruction, is the result unless it is a NaN.
+    fn checked(
+        &mut self,
+        i: u32,
+        e: &EvalDesc,
+        wide: bool,
+        x: Xmm,
+        (a, b, addend): (Xmm, Xmm, Option<Xmm>),
+    ) {
         self.r.asm.rr(unordered(wide), false, x, x);
-        self.r.asm.jcc(cc::P)
-    }
-
-    /// `x`, made of `a` and `b` by one host instruction, is the result unless it is a NaN.
-    fn checked(&mut self, i: u32, e: &EvalDesc, wide: bool, x: Xmm, a: Xmm, b: Xmm) {
-        let jump = self.is_nan(wide, x);
+        let jump = self.r.asm.jcc(cc::P);
         let c = Cold::Nan {
             jump,
             wide,
             a,
             b,
+            addend,
             x,
             op: i,
             d: e.d,
@@ -180,13 +190,14 @@ impl Baseline {
         self.set_scalar(e.d, x, wide);
     }
 
-    /// Off the main path: the host's NaN is the guest's if there is one NaN among the operands; else the runtime decides which. Comparing
-    /// raises nothing that the op has not raised.
+    /// Off the main path: the host's NaN is the guest's if one of the factors (terms) is a NaN and nothing else; without any it is the
+    /// default NaN; for the rest the runtime decides. Comparing raises nothing that the op has not raised.
     pub(super) fn nan_result(&mut self, c: Cold, dirty: (u32, u32)) {
         let Cold::Nan {
             wide,
             a,
             b,
+            addend,
             x,
             op,
             d,
@@ -198,21 +209,32 @@ impl Baseline {
         };
         let compare = unordered(wide);
         let m = &mut self.r.asm;
+        let special = addend.map(|n| {
+            m.rr(compare, false, n, n);
+            m.jcc(cc::P)
+        });
         m.rr(compare, false, a, b);
-        let none = m.jcc8(cc::NP);
-        if a == b {
-            m.jmp_to(resume as usize);
-        } else {
+        let none = m.jcc(cc::NP);
+        if a != b {
             for r in [a, b] {
                 m.rr(compare, false, r, r);
                 let other = m.jcc(cc::NP);
                 m.bind(other, resume as usize);
             }
+        } else {
+            m.jmp_to(resume as usize);
+        }
+        if a != b || special.is_some() {
+            if let Some(field) = special {
+                let at = m.pos();
+                m.bind(field, at);
+            }
             self.save(dirty);
             self.redo_op(op, Home::D(x, d), resume);
         }
         let m = &mut self.r.asm;
-        m.here8(none);
+        let at = m.pos();
+        m.bind(none, at);
         let field = m.rip(Enc(0xf3, 1, if wide { 0x7e } else { 0x10 }), x);
         let default = match wide {
             true => 0x7ff8_0000_0000_0000,
@@ -532,5 +554,56 @@ impl Baseline {
         self.r.alias_d(e.d + 2, b);
         // Only stores have been emitted since.
         self.compared = asked.map_or(0, |_| self.r.asm.pos());
+    }
+
+    /// Helpers that read and write FPSR, whose sticky bits are in part MXCSR's; the others are called.
+    pub(super) fn fpsr_call(&mut self, e: &EvalDesc) -> bool {
+        match HelperId::from_imm(e.inst.imm) {
+            Some(HelperId::ReadFpsr) => self.read_fpsr(e),
+            Some(HelperId::WriteFpsr) => self.write_fpsr(e),
+            _ => return false,
+        }
+        true
+    }
+
+    /// MXCSR's bits are added to what is returned and stay where they are.
+    fn read_fpsr(&mut self, e: &EvalDesc) {
+        let (d, t) = (self.r.alloc(), self.r.alloc());
+        let m = &mut self.r.asm;
+        m.header(STMXCSR.0, false, STMXCSR.1, SCRATCH);
+        // x86: IE 0, DE 1, ZE 2, OE 3, UE 4, PE 5. Arm: IOC 0, DZC 1, OFC 2, UFC 3, IXC 4.
+        m.header(LOAD, false, t, SCRATCH);
+        m.mov32(d, t);
+        m.shift_imm(sh::SHR, false, t, 1);
+        m.alu_imm(alu::AND, false, d, 1);
+        m.alu_imm(alu::AND, false, t, 0x1e);
+        m.alu(alu::OR, false, d, t);
+        // Minus 1 if nothing has saturated.
+        m.header(Enc(0, 0, 0x83), false, 7, SATURATED);
+        m.put(1, 1);
+        m.rr(Enc(0, 0, 0x19), false, t, t); // sbb
+        m.rr(Enc(0, 0, 0xf7), false, 2, t); // not
+        m.alu_imm(alu::AND, false, t, QC as i32);
+        m.alu(alu::OR, false, d, t);
+        m.header(Enc(0, 0, 0x0b), false, d, self.fpsr); // or d, FPSR
+        self.r.set(e.d, d);
+    }
+
+    /// MXCSR forgets what it has; it is written only if it has something, which takes longer than reading it.
+    fn write_fpsr(&mut self, e: &EvalDesc) {
+        let a = self.r.get(e.args[0]);
+        let t = self.r.alloc();
+        let m = &mut self.r.asm;
+        m.mov32(t, a);
+        m.alu_imm(alu::AND, false, t, FPSR_BITS as i32);
+        m.header(Enc(0, 0, 0x89), false, t, self.fpsr);
+        m.header(Enc(0, 0, 0xc7), false, 0, SATURATED);
+        m.put(0, 4);
+        m.header(STMXCSR.0, false, STMXCSR.1, SCRATCH);
+        m.header(LOAD, false, t, GUEST_MXCSR);
+        m.header(Enc(0, 0, 0x3b), false, t, SCRATCH);
+        let same = m.jcc8(cc::E);
+        m.header(LDMXCSR.0, false, LDMXCSR.1, GUEST_MXCSR);
+        m.here8(same);
     }
 }

@@ -77,13 +77,14 @@ enum Cold {
         result: Home,
         resume: u32,
     },
-    /// A scalar result `x` is a NaN, of an op on `a` and `b` (the same: on `a` alone). Nearly always it is the host's: what remains are the
-    /// default NaN, whose sign is the other one, and two NaNs.
+    /// A scalar result `x` is a NaN, of an op on `a` and `b` (the same: on `a` alone), and a number that is added to it. Nearly always it
+    /// is the host's: what remains are the default NaN, whose sign is the other one, and two NaNs.
     Nan {
         jump: u32,
         wide: bool,
         a: Xmm,
         b: Xmm,
+        addend: Option<Xmm>,
         x: Xmm,
         op: u32,
         d: u16,
@@ -144,6 +145,8 @@ pub struct Baseline {
     host: Host,
     /// Frame word of the guest pc.
     pc_word: u16,
+    /// Frame offset of FPSR.
+    fpsr: usize,
     /// Addresses of the blocks' bytecode and ops, and which of them is being compiled.
     parts: Vec<(u64, u64)>,
     part: u16,
@@ -190,9 +193,9 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// `pc_offset`: where the guest state keeps the program counter; `temps`: frame offset of tier 0's temporaries, the first
-    /// of which is always zero.
-    pub fn new(pc_offset: u32, temps: u32) -> Baseline {
+    /// `pc_offset`, `fpsr_offset`: where the guest state keeps the program counter, and 32 bits of sticky exceptions; `temps`: frame
+    /// offset of tier 0's temporaries, the first of which is always zero.
+    pub fn new(pc_offset: u32, fpsr_offset: u32, temps: u32) -> Baseline {
         Baseline {
             r: Regs::new((temps / 8) as u16),
             host: Host {
@@ -208,6 +211,7 @@ impl Baseline {
                 sha: std::is_x86_feature_detected!("sha"),
             },
             pc_word: ((HEADER_SIZE + pc_offset) / 8) as u16,
+            fpsr: (HEADER_SIZE + fpsr_offset) as usize,
             parts: Vec::new(),
             part: 0,
             succ: Pair { taken: 0, fall: 0 },
@@ -433,6 +437,7 @@ impl Baseline {
                 let e = &code.evals()[o.imm as usize];
                 self.int_eval(e) || self.fp_eval(code, i, e) || self.simd_eval(code, i, e)
             }
+            Op0::Call => self.fpsr_call(&code.evals()[o.imm as usize]),
             Op0::Rmw | Op0::Cas | Op0::StoreExcl => self.atomic(&code.evals()[o.imm as usize]),
             _ => false,
         }

@@ -203,6 +203,9 @@ pub static SLOTS: SlotTable = SlotTable { rows: &ROWS };
 /// Offset of the program counter, for exits.
 pub const PC_OFFSET: u32 = offset_of!(GuestState, pc) as u32;
 
+/// Offset of FPSR in [`GuestState`]: no slot, helpers and the baseline read and write it.
+pub const FPSR_OFFSET: u32 = std::mem::offset_of!(GuestState, fpsr) as u32;
+
 #[cfg(test)]
 mod tests {
     use super::*;
