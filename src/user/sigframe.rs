@@ -129,7 +129,7 @@ pub fn push(
         t.process.vdso + vdso::SIGRETURN
     };
     r.sp = sp;
-    r.pc = action.handler;
+    r.pc = branch_address(action.handler);
     r.excl_addr = MONITOR_OPEN;
     if alt.flags & SS_AUTODISARM != 0 {
         t.altstack = AltStack::default();
