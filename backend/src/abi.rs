@@ -4,7 +4,7 @@
 //! bytes, then the guest state whose slots the IR names. Slot offset `o` is frame offset `HEADER_SIZE + o`.
 //!
 //! **Entry.** At one of the unit's entry addresses, with r15 = frame + [`STATE_BIAS`] (throughout) and a return address at rsp, which
-//! is 8 modulo 16 as after a call. Every register but r15, rsp and rbp is free: units save none. The runtime enters through the
+//! is 8 modulo 16 as after a call. Every register but r15 and rsp is free: units save none. The runtime enters through the
 //! trampoline `extern "C" fn(frame, code) -> i64` of [`crate::stubs`].
 //!
 //! **Leaving.** With rsp as on entry and all slots written back, by one of (a returned value is in rax):

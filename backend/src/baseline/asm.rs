@@ -1,8 +1,7 @@
 //! The emitter: bytes of x86-64 instructions into a reused buffer.
 //!
 //! Must not know what the code is for. Encodings as in the Intel SDM, volume 2: optional prefix, REX, opcode map, opcode, ModRM.
-//! Base registers are never RSP, RBP, R12 or R13, whose ModRM forms differ; callers guarantee it ([`super::regs`] hands out no
-//! other). Before each bytecode op the caller reserves [`ROOM`] bytes; no op emits more.
+//! Before each bytecode op the caller reserves [`ROOM`] bytes; no op emits more.
 
 use crate::abi::STATE_BIAS;
 
@@ -169,7 +168,11 @@ impl Asm {
     #[inline(always)]
     fn modrm(&mut self, reg: u8, base: Gpr, disp: i32) {
         let m = (reg as u64 & 7) << 3 | base as u64 & 7;
-        if disp == 0 {
+        if base & 7 == 4 {
+            // R12: a SIB byte without index, between ModRM and displacement.
+            return self.modrm_sib(m, 0x24, disp);
+        }
+        if disp == 0 && base & 7 != 5 {
             self.put(m, 1);
         } else if disp as i8 as i32 == disp {
             self.put(m | 0x40 | (disp as u8 as u64) << 8, 2);
@@ -178,11 +181,25 @@ impl Asm {
         }
     }
 
+    fn modrm_sib(&mut self, m: u64, sib: u64, disp: i32) {
+        if disp == 0 {
+            self.put(m | sib << 8, 2);
+        } else if disp as i8 as i32 == disp {
+            self.put(m | 0x40 | sib << 8 | (disp as u8 as u64) << 16, 3);
+        } else {
+            self.put(m | 0x80 | sib << 8 | (disp as u32 as u64) << 16, 6);
+        }
+    }
+
     /// Memory form: `[base + (index << scale)]`.
     #[inline(always)]
     pub fn rmx(&mut self, e: Enc, w: bool, reg: u8, base: Gpr, index: Gpr, scale: u8) {
         self.head(e, w, reg, index, base, false);
         let sib = (scale as u64) << 6 | (index as u64 & 7) << 3 | base as u64 & 7;
+        if base & 7 == 5 {
+            // R13 as a base has no form without a displacement.
+            return self.put(0x44 | (reg as u64 & 7) << 3 | sib << 8, 3);
+        }
         self.put(0x04 | (reg as u64 & 7) << 3 | sib << 8, 2);
     }
 
@@ -208,6 +225,14 @@ impl Asm {
     /// Memory form on what is at a place in this code, to be filled in by [`Self::bind`]; the field's offset. No immediate may follow.
     pub fn rip(&mut self, e: Enc, reg: u8) -> u32 {
         self.head(e, false, reg, 0, 0, false);
+        self.put(0x05 | (reg as u64 & 7) << 3, 5);
+        self.pos as u32 - 4
+    }
+
+    /// As `rip`, of 64 bits.
+    #[inline(always)]
+    pub fn rip_wide(&mut self, e: Enc, reg: u8) -> u32 {
+        self.head(e, true, reg, 0, 0, false);
         self.put(0x05 | (reg as u64 & 7) << 3, 5);
         self.pos as u32 - 4
     }

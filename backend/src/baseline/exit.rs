@@ -3,8 +3,8 @@
 use super::asm::{Enc, Gpr, RAX, RCX, RDI, RDX, RSI, alu, cc, sh};
 use super::{Baseline, Cold, Home};
 use crate::abi::{
-    EXIT_FAULT, EXIT_HOT, EXIT_STOP, EXIT_TRAP, FAULT_ALIGNMENT, FrameHeader, JUMP_ENTRIES,
-    JumpEntry,
+    ChainSlot, EXIT_FAULT, EXIT_HOT, EXIT_STOP, EXIT_TRAP, FAULT_ALIGNMENT, FrameHeader,
+    JUMP_ENTRIES, JumpEntry,
 };
 use crate::bytecode::{BOp, Bytecode, Op0};
 use std::mem::{offset_of, size_of};
@@ -34,6 +34,10 @@ impl Baseline {
     }
 
     fn on_zero(&mut self, o: &BOp, w: bool, c: u8) {
+        if let Some(v) = self.r.constant(o.a) {
+            let zero = if w { v == 0 } else { v as u32 == 0 };
+            return self.always(zero == (c == cc::E));
+        }
         let a = self.r.get(o.a);
         self.r.asm.test(w, a, a);
         self.branch(c);
@@ -53,8 +57,20 @@ impl Baseline {
         }
     }
 
+    /// A condition that is known.
+    fn always(&mut self, taken: bool) {
+        self.go(if taken {
+            self.succ.taken
+        } else {
+            self.succ.fall
+        });
+    }
+
     fn goto(&mut self) {
-        let to = self.succ.taken;
+        self.go(self.succ.taken);
+    }
+
+    fn go(&mut self, to: u64) {
         if self.ahead == Some(to) {
             self.went_on = true;
         } else {
@@ -116,6 +132,9 @@ impl Baseline {
         let Some(p) = self.ahead else {
             let e = self.r.alloc();
             self.r.flush_guest();
+            if self.profile {
+                self.note_target(t);
+            }
             return self.look_up(t, e);
         };
         if p as i32 as i64 as u64 == p {
@@ -128,6 +147,25 @@ impl Baseline {
         let jump = self.r.asm.jcc(cc::NE);
         self.later(Cold::LookUp { jump, target: t });
         self.went_on = true;
+    }
+
+    /// Notes that the branch goes to what is in `t`.
+    fn note_target(&mut self, t: Gpr) {
+        self.slot_pc(Enc(0, 0, 0x3b), t, 0);
+        let jump = self.r.asm.jcc(cc::NE);
+        let resume = self.r.asm.pos() as u32;
+        self.later(Cold::Changed {
+            jump,
+            target: t,
+            resume,
+        });
+    }
+
+    /// An instruction on the `guest_pc` of a noting slot; `reg` as in its ModRM.
+    fn slot_pc(&mut self, e: Enc, reg: Gpr, which: u32) {
+        let slot = self.slots.len() as u32 - 2 + which;
+        let field = self.r.asm.rip_wide(e, reg);
+        self.reloc(field, slot, 4 - offset_of!(ChainSlot, guest_pc) as i64);
     }
 
     /// Looks the target in register `t` up in the jump cache; `e` is changed.
@@ -208,6 +246,16 @@ impl Baseline {
                 self.r.asm.bind(jump, here);
                 self.save(dirty);
                 self.look_up(target, if target == RAX { RCX } else { RAX });
+            }
+            Cold::Changed {
+                jump,
+                target,
+                resume,
+            } => {
+                self.r.asm.bind(jump, here);
+                self.slot_pc(Enc(0, 0, 0x89), target, 0);
+                self.slot_pc(Enc(0, 0, 0xff), 0, 1);
+                self.r.asm.jmp_to(resume as usize);
             }
             Cold::Leave { jump, pc, code } => {
                 self.r.asm.bind(jump, here);

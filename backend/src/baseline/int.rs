@@ -16,15 +16,11 @@ impl Baseline {
             }
             Op0::Mov32 => {
                 let a = self.r.get(o.a);
-                let d = self.fresh(o.d, a);
+                let d = self.r.fresh(o.d, a);
                 self.r.asm.mov32(d, a);
                 self.r.set(o.d, d);
             }
-            Op0::Imm => {
-                let d = self.r.alloc();
-                self.r.asm.mov_imm(d, o.imm);
-                self.r.set(o.d, d);
-            }
+            Op0::Imm => self.r.set_imm(o.d, o.imm),
             Op0::St32Slot => {
                 let a = self.r.get(o.a);
                 self.r.written((o.imm / 8) as u16);
@@ -112,20 +108,10 @@ impl Baseline {
         true
     }
 
-    /// A register for a result with destination `d` that is written in one go from `ra`: `ra` itself where that loses nothing.
-    #[inline]
-    pub(super) fn fresh(&mut self, d: u16, ra: Gpr) -> Gpr {
-        if self.r.only(ra, d) {
-            ra
-        } else {
-            self.r.alloc()
-        }
-    }
-
     #[inline]
     fn add(&mut self, o: &BOp, w: bool) {
         let (a, b) = (self.r.get(o.a), self.r.get(o.b));
-        let d = self.fresh(o.d, a);
+        let d = self.r.fresh(o.d, a);
         if d == a {
             self.r.asm.alu(alu::ADD, w, d, b);
         } else {
@@ -184,7 +170,7 @@ impl Baseline {
             self.r.asm.alu(op, w, d, a);
             return self.r.set(o.d, d);
         }
-        let d = self.fresh(o.d, a);
+        let d = self.r.fresh(o.d, a);
         if d == a {
             self.r.asm.alu_imm(op, w, d, v as i32);
         } else if op == alu::ADD {
@@ -218,7 +204,7 @@ impl Baseline {
             _ => 0xf3,
         };
         if self.host.bmi2 && digit != sh::ROR {
-            let d = self.fresh(o.d, a);
+            let d = self.r.fresh(o.d, a);
             self.r.asm.vex(Enc(pp, 2, 0xf7), w, d, b, a);
             return self.r.set(o.d, d);
         }
@@ -377,7 +363,7 @@ impl Baseline {
 
     fn extend(&mut self, o: &BOp, e: Enc, w: bool) {
         let a = self.r.get(o.a);
-        let d = self.fresh(o.d, a);
+        let d = self.r.fresh(o.d, a);
         if e.2 == 0xbe && !w {
             self.r.asm.rr8(e, d, a);
         } else {

@@ -1,13 +1,14 @@
 //! The baseline: a template compiler from tier-0 bytecode (one basic block, or a [`trace`] of several) to x86-64, for code that is too warm
 //! to interpret and not warm enough for Cranelift. It has to be cheap first: one pass, no allocation per op.
 //!
-//! Idea: each bytecode op becomes its host instructions and stores its result to the frame at once and in order, so that the guest
-//! state in memory is exact at every access that may fault; [`regs`] serves reads from registers meanwhile. A fault therefore needs
-//! no landing of its own: all share one that returns [`crate::abi::EXIT_FAULT`]. Ops without a template are executed by the
-//! runtime, one at a time ([`crate::abi::Builtin::BytecodeOp`]).
+//! Idea: each bytecode op becomes its host instructions; [`regs`] serves reads from registers. In single blocks results are stored to
+//! the frame at once and in order, so that the guest state in memory is exact at every access that may fault: all faults share one
+//! landing, which returns [`crate::abi::EXIT_FAULT`]. Traces store a register where it is given up, where the trace is left, and in
+//! the landing of each access that may fault. Ops without a template are executed by the runtime, one at a time
+//! ([`crate::abi::Builtin::BytecodeOp`]).
 //!
 //! Entry and exits follow [`crate::abi`]. Code is never persisted: it embeds the address of its bytecode, which must outlive it.
-//! R15 holds the (biased) frame as everywhere; RBP, R12, R13 and R15 are never changed.
+//! R15 holds the (biased) frame as everywhere.
 //!
 //! Must not know any guest: words of the frame are all it sees.
 
@@ -26,6 +27,7 @@ mod simd_fp;
 mod simd_shift;
 mod simd_wide;
 pub mod trace;
+mod uses;
 mod vector;
 
 use crate::abi::{
@@ -94,6 +96,8 @@ enum Cold {
     Side { jump: u32, to: u64 },
     /// An indirect branch that does not go where the trace goes on.
     LookUp { jump: u32, target: Gpr },
+    /// An indirect branch that does not go where it went last.
+    Changed { jump: u32, target: Gpr, resume: u32 },
     /// A conditional exit whose flags are of a rare kind.
     Decide { rare: Rare, op: u32 },
     /// As `Redo`, of a condition on flags of a rare kind: few are left to the runtime. The result is the condition's truth, or `from`
@@ -159,6 +163,8 @@ pub struct Baseline {
     head: Option<u64>,
     /// Guest instruction of the op being compiled.
     guest_pc: u64,
+    /// Whether the block's indirect branch notes where it goes.
+    profile: bool,
     fp_inline: bool,
     /// Whether the block rounds to nearest.
     nearest: bool,
@@ -185,12 +191,19 @@ pub struct Baseline {
     ranges: Vec<(u32, u64)>,
     /// Ops executed by the runtime in the block just compiled.
     evals: u32,
+    /// Have a single block note where its indirect branch goes: see [`NOTES`].
+    pub note: bool,
     /// Fill in the pc map, for listings.
     pub map: bool,
     /// Count executions in the counter slot's `guest_pc` and jump-cache hits in the header, and name the count in the header, as
     /// [`crate::emit::CompileOpts::count`].
     pub count: bool,
 }
+
+/// What the last two slots of a single block hold that notes where its indirect branch goes ([`Baseline::note`]), before it has run: in
+/// their `guest_pc`, the last target, and what counts how often it was another than the one before. Nobody jumps through them; these
+/// values are no guest addresses of a direct exit.
+pub const NOTES: [u64; 2] = [1, 3];
 
 impl Baseline {
     /// `pc_offset`, `fpsr_offset`: where the guest state keeps the program counter, and 32 bits of sticky exceptions; `temps`: frame
@@ -219,6 +232,7 @@ impl Baseline {
             went_on: false,
             head: None,
             guest_pc: 0,
+            profile: false,
             fp_inline: true,
             nearest: true,
             known: [Known::default(); 2],
@@ -236,6 +250,7 @@ impl Baseline {
             side_at: [0; 2],
             ranges: Vec::new(),
             evals: 0,
+            note: false,
             map: false,
             count: false,
         }
@@ -262,6 +277,10 @@ impl Baseline {
     pub fn compile(&mut self, code: &Bytecode, pc: u64, mode: u64) -> Option<CompiledUnit> {
         self.begin(mode, None);
         self.prologue(pc);
+        self.profile = self.note && code.ops.last().is_some_and(|o| o.op == Op0::Indirect);
+        if self.profile {
+            self.slots.extend(NOTES);
+        }
         self.block(Part { code, pc }, None)?;
         self.finish();
         Some(self.unit(pc))
@@ -299,6 +318,7 @@ impl Baseline {
             }
             self.r.busy = 0;
             self.r.xbusy = 0;
+            self.r.now = self.r.now.wrapping_add(1);
             self.r.asm.reserve(asm::ROOM);
             self.op(code, i as u32, o);
         }
@@ -321,12 +341,15 @@ impl Baseline {
         self.dirty.clear();
         self.unsaved.clear();
         self.r.write_back = head.is_some();
+        self.r.uses.clear();
+        self.r.now = u32::MAX;
         self.calls.clear();
         self.redo_calls.clear();
         self.pool.clear();
         self.ranges.clear();
         self.evals = 0;
         self.guest_pc = 0;
+        self.profile = false;
     }
 
     /// To be emitted after the main path.
@@ -513,29 +536,45 @@ impl Baseline {
         self.place_constants();
     }
 
-    /// Landings that store what is dirty first. Neighbours often have the same.
+    /// Landings that store what is dirty first. What is dirty mostly grows from one access to the next: then the landing of the later one
+    /// stores what is new and goes on into the one before, which is why they are emitted from the last to the first.
     fn landings(&mut self, common: usize) {
-        let mut last: Option<((u32, u32), u32)> = None;
-        for n in 0..self.unsaved.len() {
-            let (from, to) = self.unsaved[n];
-            if from == to {
+        let mut n = self.unsaved.len();
+        while n > 0 {
+            n -= 1;
+            let cur = self.dirty_list(self.unsaved[n]);
+            if cur.is_empty() {
                 continue;
             }
-            let list = |r: (u32, u32)| r.0 as usize..r.1 as usize;
-            let same = last.filter(|l| self.dirty[list(l.0)] == self.dirty[list((from, to))]);
-            let at = match same {
-                Some((_, at)) => at,
-                None => {
-                    self.r.asm.reserve(asm::ROOM);
-                    let at = self.r.asm.pos() as u32;
-                    self.save((from, to));
-                    self.r.asm.jmp_to(common);
-                    at
-                }
+            self.r.asm.reserve(asm::ROOM);
+            self.faults[n].landing_offset = self.r.asm.pos() as u32;
+            let before = match n {
+                0 => 0..0,
+                _ => self.dirty_list(self.unsaved[n - 1]),
             };
-            last = Some(((from, to), at));
-            self.faults[n].landing_offset = at;
+            // Both are in order of registers.
+            let mut old = self.dirty[before.clone()].iter().peekable();
+            for d in &self.dirty[cur.clone()] {
+                old.next_if_eq(&d);
+            }
+            let on = !before.is_empty() && old.peek().is_none();
+            let mut k = before.start;
+            for n in cur {
+                let d = self.dirty[n];
+                if on && k < before.end && self.dirty[k] == d {
+                    k += 1;
+                } else {
+                    self.r.save(d);
+                }
+            }
+            if !on {
+                self.r.asm.jmp_to(common);
+            }
         }
+    }
+
+    fn dirty_list(&self, (from, to): (u32, u32)) -> std::ops::Range<usize> {
+        from as usize..to as usize
     }
 
     /// The routines that call the runtime for the ops of a block, if any op needs them.

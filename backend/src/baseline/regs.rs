@@ -7,7 +7,7 @@
 //! what is dirty there.
 //!
 //! Invariants:
-//! * a general register that holds a word holds all 64 bits of it; it may hold up to two words of one value;
+//! * a general register that holds a word holds all 64 bits of it; it may hold up to [`WAYS`] words of one value;
 //! * a vector register holds at most one word in its low half (`D`) and one 16-byte value (`V`); `high_zero` says of which registers
 //!   the upper half is known to be zero;
 //! * `words[w]` has four bytes: the general register, the vector register with `D`, with `V` starting at `w`, with `V` starting at
@@ -15,12 +15,17 @@
 //! * registers in `busy`/`xbusy` are operands of the current op and are not handed out.
 
 use super::asm::{Asm, Gpr, Xmm};
+use super::uses::Uses;
+
+mod worth;
 
 /// Words of the frame that bytecode may name.
 pub const WORDS: usize = 1024;
 const GONE: u32 = 0x80;
 const DIRTY: u32 = 0x40;
 const EMPTY: u32 = 0x8080_8080;
+/// With [`GONE`] in the first byte: the word is the constant whose number is in the low four bits, and memory does not have it.
+const CONST: u32 = 0x10;
 /// Byte positions in a word's state.
 const G: u32 = 0;
 const D: u32 = 8;
@@ -28,9 +33,11 @@ const V: u32 = 16;
 const VH: u32 = 24;
 /// A register holds no word here.
 const NONE: u16 = u16::MAX;
+/// Words of one value that a general register may hold.
+const WAYS: usize = 4;
 
-/// General registers handed out: RAX, RCX, RDX, RBX, RSI, RDI, R8 to R11, R14. R12 and R13 as base registers would need other forms.
-const POOL: u16 = 0b100_1111_1100_1111;
+/// General registers handed out: all but RSP and R15.
+const POOL: u16 = 0b111_1111_1110_1111;
 
 /// Numbers of the bits that are set.
 fn bits(mut mask: u16) -> impl Iterator<Item = usize> {
@@ -48,7 +55,7 @@ fn bits(mut mask: u16) -> impl Iterator<Item = usize> {
 pub struct Regs {
     pub asm: Asm,
     words: Box<[u32; WORDS]>,
-    held: [[u16; 2]; 16],
+    held: [[u16; WAYS]; 16],
     xd: [u16; 16],
     xv: [u16; 16],
     free: u16,
@@ -64,6 +71,12 @@ pub struct Regs {
     temps: u16,
     /// Guest words are stored only where they have to be: "write-back".
     pub write_back: bool,
+    /// Constants that no register holds: word and value, and which places are free.
+    consts: [(u16, i32); 16],
+    const_free: u16,
+    /// What is read later, in traces, and the number of the op being compiled.
+    pub uses: Uses,
+    pub now: u32,
 }
 
 /// A register that holds what memory does not have yet.
@@ -75,6 +88,8 @@ pub enum Dirty {
     D(Xmm, u16),
     /// All of it.
     V(Xmm, u16),
+    /// A constant and its word.
+    I(i32, u16),
 }
 
 impl Regs {
@@ -82,7 +97,7 @@ impl Regs {
         Regs {
             asm: Asm::default(),
             words: Box::new([EMPTY; WORDS]),
-            held: [[NONE; 2]; 16],
+            held: [[NONE; WAYS]; 16],
             xd: [NONE; 16],
             xv: [NONE; 16],
             free: POOL,
@@ -95,6 +110,10 @@ impl Regs {
             xnext: 0,
             temps,
             write_back: false,
+            consts: [(NONE, 0); 16],
+            const_free: u16::MAX,
+            uses: Uses::default(),
+            now: 0,
         }
     }
 
@@ -120,7 +139,7 @@ impl Regs {
     /// Forgets everything, dirty or not.
     pub fn forget_all(&mut self) {
         for r in bits(POOL & !self.free) {
-            for w in std::mem::replace(&mut self.held[r], [NONE; 2]) {
+            for w in std::mem::replace(&mut self.held[r], [NONE; WAYS]) {
                 if w != NONE {
                     *self.state(w) = EMPTY;
                 }
@@ -137,12 +156,16 @@ impl Regs {
         }
         self.free = POOL;
         self.xfree = u16::MAX;
+        for k in bits(!self.const_free) {
+            *self.state(self.consts[k].0) = EMPTY;
+        }
+        self.const_free = u16::MAX;
     }
 
     /// Drops the temporaries: a block has ended.
     pub fn forget_temps(&mut self) {
         for r in bits(POOL & !self.free) {
-            for k in 0..2 {
+            for k in 0..WAYS {
                 let w = self.held[r][k];
                 if w != NONE && self.is_temp(w) {
                     self.unhold(w);
@@ -161,6 +184,13 @@ impl Regs {
                 self.drop_v(x);
             }
             self.note_x(x);
+        }
+        for k in bits(!self.const_free) {
+            let w = self.consts[k].0;
+            if self.is_temp(w) {
+                self.drop_const(w);
+                self.set_part(w, G, GONE);
+            }
         }
     }
 
@@ -182,11 +212,20 @@ impl Regs {
                 out.push(Dirty::V(x as Xmm, v));
             }
         }
+        for k in bits(!self.const_free) {
+            let (w, v) = self.consts[k];
+            if !self.is_temp(w) {
+                out.push(Dirty::I(v, w));
+            }
+        }
     }
 
     /// Appends those of words `w..w + n` that memory does not have yet, temporaries too.
     pub fn dirty_words(&mut self, w: u16, n: u16, out: &mut Vec<Dirty>) {
         for w in w..w + n {
+            if let Some(v) = self.constant(w) {
+                out.push(Dirty::I(v, w));
+            }
             let s = *self.state(w);
             for (at, dirty) in [
                 (G, Dirty::G as fn(u8, u16) -> Dirty),
@@ -207,6 +246,7 @@ impl Regs {
             Dirty::G(r, w) => self.asm.store(w, r),
             Dirty::D(x, w) => self.asm.store_d(w, x),
             Dirty::V(x, w) => self.asm.store_v(w, x),
+            Dirty::I(v, w) => self.asm.store_imm(w, v),
         }
     }
 
@@ -216,7 +256,7 @@ impl Regs {
             return;
         }
         for r in bits(POOL & !self.free) {
-            for k in 0..2 {
+            for k in 0..WAYS {
                 let w = self.held[r][k];
                 if w != NONE && !self.is_temp(w) {
                     self.clean(r as Gpr, k);
@@ -232,16 +272,30 @@ impl Regs {
                 self.clean_v(x as Xmm);
             }
         }
+        for k in bits(!self.const_free) {
+            let w = self.consts[k].0;
+            if !self.is_temp(w) {
+                self.clean_const(w);
+            }
+        }
     }
 
     /// Stores what memory does not have yet.
     pub fn flush(&mut self) {
         for r in bits(POOL & !self.free) {
-            self.clean(r as Gpr, 0);
-            self.clean(r as Gpr, 1);
+            self.clean_all(r as Gpr);
         }
         for x in bits(!self.xfree) {
             self.clean_x(x as Xmm);
+        }
+        for k in bits(!self.const_free) {
+            self.clean_const(self.consts[k].0);
+        }
+    }
+
+    fn clean_all(&mut self, r: Gpr) {
+        for k in 0..WAYS {
+            self.clean(r, k);
         }
     }
 
@@ -279,13 +333,13 @@ impl Regs {
     pub fn flush_words(&mut self, w: u16, n: u16) {
         for w in w..w + n {
             let s = *self.state(w);
+            self.clean_const(w);
             if s & 0x4040_4040 == 0 {
                 continue;
             }
             if s >> G & (DIRTY | GONE) == DIRTY {
                 let r = (s & 15) as Gpr;
-                self.clean(r, 0);
-                self.clean(r, 1);
+                self.clean_all(r);
             }
             for at in [D, V, VH] {
                 if s >> at & (DIRTY | GONE) == DIRTY {
@@ -322,22 +376,6 @@ impl Regs {
         (self.busy, self.xbusy) = (busy, xbusy);
     }
 
-    /// Takes a register in turn, in the first round only those that memory agrees with.
-    fn steal(&mut self) -> Gpr {
-        let mut tried = 0;
-        loop {
-            self.next = self.next.wrapping_add(1) & 15;
-            tried += 1;
-            let m = 1u16 << self.next;
-            if POOL & !self.busy & m != 0 && (tried > 16 || !self.is_dirty(self.next as Gpr)) {
-                let r = self.next as Gpr;
-                self.evict(r);
-                self.busy |= m;
-                return r;
-            }
-        }
-    }
-
     fn is_dirty(&mut self, r: Gpr) -> bool {
         let held = self.held[r as usize];
         held.into_iter()
@@ -351,10 +389,12 @@ impl Regs {
 
     /// Empties a register; what it holds stays in it until somebody writes it.
     pub fn evict(&mut self, r: Gpr) {
-        for k in 0..2 {
-            self.clean(r, k);
+        for k in 0..WAYS {
             let w = self.held[r as usize][k];
             if w != NONE {
+                if !self.dead(w) {
+                    self.clean(r, k);
+                }
                 self.set_part(w, G, GONE);
                 self.held[r as usize][k] = NONE;
             }
@@ -375,12 +415,10 @@ impl Regs {
         if g & GONE == 0 {
             let r = (g & 15) as usize;
             let h = &mut self.held[r];
-            if h[0] == w {
-                h[0] = NONE;
-            } else {
-                h[1] = NONE;
+            for x in h.iter_mut().filter(|x| **x == w) {
+                *x = NONE;
             }
-            if h[0] & h[1] == NONE {
+            if h.iter().all(|&x| x == NONE) {
                 self.free |= 1 << r;
             }
         }
@@ -389,15 +427,15 @@ impl Regs {
     #[inline(always)]
     fn hold(&mut self, r: Gpr, w: u16, dirty: bool) {
         let h = &mut self.held[r as usize];
-        if h[0] == NONE {
-            h[0] = w;
-        } else if h[1] == NONE {
-            h[1] = w;
-        } else {
-            self.clean(r, 1);
-            let old = self.held[r as usize][1];
-            self.set_part(old, G, GONE);
-            self.held[r as usize][1] = w;
+        match h.iter_mut().find(|x| **x == NONE) {
+            Some(x) => *x = w,
+            None => {
+                const LAST: usize = WAYS - 1;
+                self.clean(r, LAST);
+                let old = self.held[r as usize][LAST];
+                self.set_part(old, G, GONE);
+                self.held[r as usize][LAST] = w;
+            }
         }
         self.free &= !(1 << r);
         self.set_part(w, G, r as u32 | if dirty { DIRTY } else { 0 });
@@ -417,6 +455,12 @@ impl Regs {
 
     fn get_slow(&mut self, w: u16, s: u32) -> Gpr {
         let r = self.alloc();
+        if let Some(v) = self.constant(w) {
+            self.asm.mov_imm(r, v as i64 as u64);
+            self.drop_const(w);
+            self.hold(r, w, true);
+            return r;
+        }
         if self.is_zero(w) {
             self.asm.mov_imm(r, 0);
         } else if s >> D & GONE == 0 {
@@ -469,6 +513,9 @@ impl Regs {
 
     fn drop_slow(&mut self, w: u16) {
         self.unhold(w);
+        if self.constant(w).is_some() {
+            self.drop_const(w);
+        }
         let s = *self.state(w);
         if s >> D & GONE == 0 {
             let x = (s >> D & 15) as usize;
@@ -524,7 +571,14 @@ impl Regs {
     pub fn set_imm(&mut self, w: u16, v: u64) {
         if v as i32 as i64 as u64 == v {
             self.drop_word(w);
-            self.asm.store_imm(w, v as i32);
+            if self.const_free != 0 && (self.write_back || self.is_temp(w)) {
+                let k = self.const_free.trailing_zeros();
+                self.const_free &= !(1 << k);
+                self.consts[k as usize] = (w, v as i32);
+                self.set_part(w, G, GONE | CONST | k);
+            } else {
+                self.asm.store_imm(w, v as i32);
+            }
         } else {
             let r = self.alloc();
             self.asm.mov_imm(r, v);
@@ -536,14 +590,14 @@ impl Regs {
     #[inline]
     pub fn only(&self, r: Gpr, w: u16) -> bool {
         let h = self.held[r as usize];
-        (h[0] == w && h[1] == NONE) || (h[1] == w && h[0] == NONE)
+        h.contains(&w) && h.into_iter().all(|x| x == w || x == NONE)
     }
 
     /// A register for the result of an op with destination `d` that starts from a copy of `a`'s register `ra`: `ra` itself
     /// where its old value is lost anyway.
     #[inline]
     pub fn copy_for(&mut self, d: u16, ra: Gpr) -> Gpr {
-        if self.only(ra, d) {
+        if self.only(ra, d) || self.take(ra, d) {
             return ra;
         }
         let r = self.alloc();
@@ -558,8 +612,11 @@ impl Regs {
         let x = if can != 0 {
             can.trailing_zeros()
         } else {
+            if self.uses.known() {
+                self.xnext = self.least_x();
+            }
             let mut tried = 0;
-            loop {
+            while !self.uses.known() {
                 self.xnext = self.xnext.wrapping_add(1) & 15;
                 tried += 1;
                 let busy = self.xbusy >> self.xnext & 1 != 0;
@@ -603,7 +660,11 @@ impl Regs {
     }
 
     fn evict_x(&mut self, x: Xmm) {
-        self.clean_x(x);
+        let (d, v) = (self.xd[x as usize], self.xv[x as usize]);
+        let dead = |me: &mut Self, w: u16| w == NONE || me.dead(w);
+        if !(dead(self, d) && dead(self, v) && (v == NONE || self.dead(v + 1))) {
+            self.clean_x(x);
+        }
         let x = x as usize;
         if self.xd[x] != NONE {
             let d = self.xd[x];

@@ -29,6 +29,7 @@ impl Baseline {
         let head = parts.first()?.pc;
         self.begin(mode, Some(head));
         self.prologue(head);
+        self.r.uses.of(parts.iter().map(|p| p.code));
         let mut used = 0;
         for (n, &p) in parts.iter().enumerate() {
             self.block(p, parts.get(n + 1).map(|p| p.pc))?;

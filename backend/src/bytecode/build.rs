@@ -53,7 +53,7 @@ pub struct Builder {
     next_temp: u16,
     live_aliases: Vec<Value>,
     /// Selects of scalars.
-    selects: Vec<Value>,
+    takers: Vec<Value>,
     draft: Draft,
 }
 
@@ -88,7 +88,7 @@ impl Builder {
         self.freed.clear();
         self.next_temp = 1;
         self.live_aliases.clear();
-        self.selects.clear();
+        self.takers.clear();
         let mut out = std::mem::take(&mut self.draft);
         out.clear();
         let mut cx = Cx {
@@ -143,10 +143,14 @@ impl Cx<'_> {
                 let k = self.idx(a);
                 self.b.uses[k] += 1;
             }
-            if inst.op == Op::Select
-                && matches!(inst.ty, Type::I32 | Type::I64 | Type::F32 | Type::F64)
-            {
-                self.b.selects.push(Value(i));
+            let takes = match inst.op {
+                Op::Select => matches!(inst.ty, Type::I32 | Type::I64 | Type::F32 | Type::F64),
+                Op::Add => inst.ty == Type::I64,
+                Op::Load => inst.imm == 0,
+                _ => false,
+            };
+            if takes {
+                self.b.takers.push(Value(i));
             }
         }
         match self.block.exit {
@@ -158,7 +162,7 @@ impl Cx<'_> {
         }
     }
 
-    /// Marks conditions that their only user evaluates itself.
+    /// Marks conditions and addresses that their only user evaluates itself.
     fn defer(&mut self) {
         if let Exit::Branch { cond, .. } = self.block.exit
             && self.uses(cond) == 1
@@ -177,13 +181,69 @@ impl Cx<'_> {
                 _ => {}
             }
         }
-        for i in 0..self.b.selects.len() {
-            let c = self.inst(self.b.selects[i]).args[0];
-            if self.uses(c) == 1 && self.inst(c).op == Op::CondHolds {
-                let k = self.idx(c);
+        for i in 0..self.b.takers.len() {
+            let i = *self.inst(self.b.takers[i]);
+            let taken = match i.op {
+                Op::Add => self.shifted(&i),
+                Op::Load => self.indexed(&i),
+                _ => Some(i.args[0])
+                    .filter(|&c| self.uses(c) == 1 && self.inst(c).op == Op::CondHolds),
+            };
+            if let Some(v) = taken {
+                let k = self.idx(v);
                 self.b.loc[k] = Loc::Deferred;
             }
         }
+    }
+
+    /// The shifted operand that a 64-bit addition takes in: nobody else wants it.
+    fn shifted(&self, i: &Inst) -> Option<Value> {
+        let [a, b, ..] = i.args;
+        let constant = |v: Value| self.inst(v).op == Op::Const;
+        let shift = |&v: &Value| {
+            let x = self.inst(v);
+            x.op == Op::ShlI && x.ty == Type::I64 && self.uses(v) == 1
+        };
+        let v = [b, a].into_iter().find(shift)?;
+        (!constant(a) && !constant(b)).then_some(v)
+    }
+
+    /// The addition that a load's address is, if the load takes it in.
+    fn indexed(&self, i: &Inst) -> Option<Value> {
+        let m = i.mem();
+        let fits = !m.aligned && !m.signed && m.size <= 3 && i.ty != Type::V128;
+        let v = i.args[0];
+        let sum = self.inst(v);
+        let constant = |&v: &Value| self.inst(v).op == Op::Const;
+        (fits
+            && sum.op == Op::Add
+            && sum.ty == Type::I64
+            && self.uses(v) == 1
+            && !sum.args[..2].iter().any(constant))
+        .then_some(v)
+    }
+
+    /// Whether its only user evaluates it.
+    fn is_deferred(&self, v: Value) -> bool {
+        self.b.loc[self.idx(v)] == Loc::Deferred
+    }
+
+    /// The operands of an addition as base, index and shift, consumed.
+    fn take_sum(&mut self, sum: &Inst) -> R<(u16, u16, u64)> {
+        let [mut a, mut b, ..] = sum.args;
+        let mut n = 0;
+        if self.is_deferred(a) {
+            (a, b) = (b, a);
+        }
+        if self.is_deferred(b) {
+            let s = *self.inst(b);
+            self.consume(b);
+            (b, n) = (s.args[0], s.imm & 63);
+        }
+        let at = (self.off(a)?, self.off(b)?, n);
+        self.consume(a);
+        self.consume(b);
+        Ok(at)
     }
 
     fn is_zero_test(&self, c: &Inst) -> bool {

@@ -4,6 +4,7 @@ use super::counter::Counter;
 use crate::sync::Mutex;
 use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::arena;
+use metaphrase_backend::baseline::NOTES;
 use metaphrase_backend::emit::FaultSite;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -67,6 +68,17 @@ impl Unit1 {
     pub fn counter(&self) -> Option<Counter> {
         // SAFETY: 0, or placed by `CodeMemory` for this unit; alive as long as it is.
         unsafe { Counter::at(self.counter) }
+    }
+
+    /// Of a single block whose code notes where its indirect branch goes: where it went last, and how often that was not where it went before.
+    pub fn targets(&self) -> Option<(u64, u64)> {
+        let [.., to, changes] = self.slots() else {
+            return None;
+        };
+        // SAFETY: code writes the words, so they are read as it does.
+        let read = |s: &ChainSlot| unsafe { (&raw const s.guest_pc).read_volatile() };
+        let (to, changes) = (read(to), read(changes));
+        (to != NOTES[0]).then(|| (to, changes.wrapping_sub(NOTES[1])))
     }
 
     /// Its chain slots. One that counts for the statistics is never linked.

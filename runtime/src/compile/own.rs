@@ -24,6 +24,7 @@ impl Tier1 {
             return Some(false);
         }
         let begun = self.stats.collect.records().then(Instant::now);
+        base.note = self.threshold > trace::AT as u32 && trace::notes(b);
         let Some(c) = base.compile(&b.code, b.pc, b.mode) else {
             return Some(false);
         };

@@ -11,8 +11,8 @@ use metaphrase_backend::bytecode::Op0;
 /// Executions of a block's baseline code before a trace that begins there is compiled.
 pub const AT: i32 = 4000;
 
-const MAX_INSNS: usize = 100;
-const MAX_BLOCKS: usize = 24;
+const MAX_INSNS: usize = 200;
+const MAX_BLOCKS: usize = 48;
 /// The next block must have run at least as often as the first divided by this.
 const SHARE: u64 = 4;
 
@@ -81,7 +81,12 @@ fn ends_at(b: &Block0) -> bool {
 /// Guest address where execution mostly goes on after `b`. `returns`: return sites of the calls that the trace is in.
 fn follow(t: &Tables, b: &Block0, returns: &mut Vec<u64>) -> Option<u64> {
     let Some(s) = b.code.succ else {
-        return (b.ends == Ends::Return).then(|| returns.pop()).flatten();
+        let site = (b.ends == Ends::Return).then(|| returns.pop()).flatten();
+        let to = site.or_else(|| usual(b))?;
+        if b.ends == Ends::Call {
+            returns.push(b.pc.wrapping_add(b.len()));
+        }
+        return Some(to);
     };
     if b.ends == Ends::Call {
         returns.push(b.pc.wrapping_add(b.len()));
@@ -96,4 +101,34 @@ fn follow(t: &Tables, b: &Block0, returns: &mut Vec<u64>) -> Option<u64> {
     } else {
         s.fall
     })
+}
+
+/// Whether it is worth knowing where the block's indirect branch goes. Returns are foreseen by their calls; jump tables, whose entries are
+/// added to an address, seldom have a favourite.
+pub fn notes(b: &Block0) -> bool {
+    const BR: (u32, u32) = (0xffff_fc1f, 0xd61f_0000);
+    // ADD of registers, shifted or extended, 64 bits.
+    const ADD: (u32, u32) = (0xff00_0000, 0x8b00_0000);
+    let is = |w: u32, (mask, bits): (u32, u32)| w & mask == bits;
+    match b.words.last() {
+        Some(&br) if is(br, BR) => {
+            let target = br >> 5 & 31;
+            !b.words.iter().any(|&w| is(w, ADD) && w & 31 == target)
+        }
+        _ => b.ends == Ends::Call,
+    }
+}
+
+/// Where an indirect branch goes nearly always, if its code knows.
+fn usual(b: &Block0) -> Option<u64> {
+    let (u, _) = b.unit()?;
+    match u.tier {
+        Tier::Baseline if notes(b) => {
+            let (to, changes) = u.targets()?;
+            let ran = b.own_executions();
+            (ran >= AT as u64 / 4 && changes < ran / 16).then_some(to)
+        }
+        Tier::Trace => u.ranges.get(1).map(|r| r.0),
+        Tier::Baseline | Tier::Optimized => None,
+    }
 }

@@ -291,6 +291,14 @@ impl Cx<'_> {
             self.emit(Op0::VLo64, d, to, 0, 0);
             return Ok(());
         }
+        if self.is_deferred(i.args[0]) {
+            let sum = *self.inst(i.args[0]);
+            let (a, b, n) = self.take_sum(&sum)?;
+            self.consume(i.args[0]);
+            let d = self.dest(v)?;
+            self.emit(indexed(op), d, a, b, n);
+            return Ok(());
+        }
         let a = self.take(i.args[0])?;
         let d = self.dest(v)?;
         self.emit(op, d, a, 0, i.imm);
@@ -440,6 +448,12 @@ impl Cx<'_> {
     /// Integer and Bool ops with a direct form; everything else through `ir::arith`.
     fn alu(&mut self, v: Value, i: &Inst) -> R {
         let wide = i.ty == Type::I64;
+        if i.op == Op::Add && i.args[..2].iter().any(|&a| self.is_deferred(a)) {
+            let (a, b, n) = self.take_sum(i)?;
+            let d = self.dest(v)?;
+            self.emit(Op0::AddShl64, d, a, b, n);
+            return Ok(());
+        }
         if let Some(op) = shift_imm(i.op, wide) {
             return self.imm_form(v, i.args[0], op, i.imm);
         }
@@ -526,6 +540,16 @@ pub(super) fn mov(ty: Type) -> Op0 {
         Type::V128 => Op0::MovV,
         Type::Flags => Op0::MovFlags,
         _ => Op0::Mov64,
+    }
+}
+
+/// The form of a zero-extending load whose address is a sum.
+fn indexed(op: Op0) -> Op0 {
+    match op {
+        Op0::Ld8 => Op0::LdX8,
+        Op0::Ld16 => Op0::LdX16,
+        Op0::Ld32 => Op0::LdX32,
+        _ => Op0::LdX64,
     }
 }
 
