@@ -454,14 +454,26 @@ impl Baseline {
             Round::TieAway => Some(3),
             Round::Current | Round::Odd => return false,
         };
-        if e.inst.imm != 0 {
+        if e.inst.imm > 63 {
             return false;
         }
-        let a = self.r.get_d(e.args[0]);
+        let mut a = self.r.get_d(e.args[0]);
         let d = self.r.alloc();
-        self.r.room(4, 7);
+        self.r.room(6, 9);
         let home = Home::Gpr(d, e.d);
         let mut colds = 1;
+        if e.inst.imm != 0 {
+            // A power of two: exact, since it stays far from infinity.
+            self.big(i, e, a, from, home);
+            colds += 1;
+            let scale = match from {
+                true => self.constant(((1023 + e.inst.imm) << 52) as u128),
+                false => self.constant(((127 + e.inst.imm) << 23) as u128),
+            };
+            let scaled = self.copy_v(a);
+            self.r.asm.rr(scalar(from, 0x59), false, scaled, scale);
+            a = scaled;
+        }
         let mut rounded = a;
         if let Some(mode) = mode {
             rounded = self.zeroed();

@@ -124,6 +124,14 @@ impl Baseline {
                 self.r.asm.put(predicate, 1);
                 return self.result(e, s, x);
             }
+            FCvtNS if self.nearest && !wide => {
+                // The least integer stands for whatever does not fit.
+                let x = self.copy_lanes(e.args[0], s);
+                self.v2(s2(0x5b), x, x); // cvtps2dq
+                let t = self.splat(2, 1 << 31);
+                self.v2(s2(0x76), t, x); // pcmpeqd
+                self.unless(i, e, t, x);
+            }
             FCvtL if s == Shape::S2 => {
                 let a = self.r.get_v(e.args[0]);
                 let x = self.copy_v(a);
@@ -308,6 +316,24 @@ impl Baseline {
                 self.v2(Enc(0, 1, 0x5b), x, x); // cvtdq2ps
                 if e.inst.imm != 0 {
                     // A power of two: exact.
+                    let scale = self.splat(2, (127 - e.inst.imm) << 23);
+                    self.v2(Enc(0, 1, 0x59), x, scale);
+                }
+                self.r.set_v(e.d, x);
+            }
+            (VShiftKind::UCvtF, Shape::S1 | Shape::S2 | Shape::S4) if e.inst.imm <= 32 => {
+                // Halves are exact, their sum is rounded.
+                let x = self.copy_lanes(e.args[0], s);
+                let y = self.splat(2, 0xffff);
+                self.v2(PAND, y, x);
+                self.shift_group(2, 2, x, 16);
+                for half in [x, y] {
+                    self.v2(Enc(0, 1, 0x5b), half, half); // cvtdq2ps
+                }
+                let up = self.splat(2, (127 + 16) << 23);
+                self.v2(Enc(0, 1, 0x59), x, up);
+                self.v2(Enc(0, 1, 0x58), x, y);
+                if e.inst.imm != 0 {
                     let scale = self.splat(2, (127 - e.inst.imm) << 23);
                     self.v2(Enc(0, 1, 0x59), x, scale);
                 }
