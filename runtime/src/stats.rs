@@ -129,7 +129,7 @@ counters! {
     LeftTrap            "exit.trap"                  Count "Left at a system call, breakpoint, undefined instruction or barrier";
     LeftFault           "exit.fault"                 Count "Left tier 0 at a memory access that failed";
     LeftRetry           "exit.retry"                 Count "Left native code at a memory access that failed; repeated in tier 0";
-    LeftHot             "exit.hot"                   Count "Left baseline code that had run often enough for the optimizing compiler";
+    LeftHot             "exit.hot"                   Count "Left baseline code at the end of a round of executions, for the dispatcher to look for better code";
     LeftAlign           "exit.align"                 Count "Left at a misaligned access that demands alignment";
 
     CompileRegions      "compile.regions"            Count "Regions compiled and published";
