@@ -20,8 +20,9 @@
 //!   `landing_offset` with all other host registers as they were;
 //! * misaligned address where the guest architecture demands alignment: as a trap, but `header.fault_addr` holds the address,
 //!   `header.fault_info` is [`FAULT_ALIGNMENT`] (bit 0: a write), and [`EXIT_FAULT`] is returned;
-//! * a floating-point result is a NaN: store the pc of the guest instruction, of which nothing has been done, and return
-//!   [`EXIT_FAULT`]: the interpreter executes it by the guest's rules ([`crate::emit::NanFix`]).
+//! * a floating-point result is a NaN: store the pc of a guest instruction, with the state that it began with, and return
+//!   [`EXIT_FAULT`]: the interpreter goes on there by the guest's rules ([`crate::emit::NanFix`]). An access that faults may do the
+//!   same: the pc is then that of an earlier instruction.
 //!
 //! **Floating point.** MXCSR holds the guest's rounding mode while translated code runs, all exceptions masked; its
 //! sticky bits are part of the guest's FPSR. Helpers that run Rust floating point save and restore it themselves.

@@ -30,7 +30,8 @@ pub enum MemoryModel {
 /// What happens when a floating-point result is a NaN (which one it is follows the guest's rules, not the host's).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum NanFix {
-    /// Leave with `EXIT_FAULT` at the guest instruction, state complete, for the interpreter to execute it.
+    /// Leave with `EXIT_FAULT` for the interpreter to go on, with complete state, at the guest instruction or an earlier one: one check may
+    /// stand for several.
     #[default]
     Retry,
     /// Call `Eval`. For units that are not translations of guest code.

@@ -1,7 +1,7 @@
 //! Scalar floating point on the host's instructions, and the few integer ops without a bytecode op of their own.
 //!
-//! The host's answer is the guest's except where a NaN comes out, or an integer does not fit: then the runtime does the op again
-//! ([`Cold::Redo`]). Only while the guest's FP mode is the default (see [`crate::abi::MODE_FP`]). Exceptions accumulate in MXCSR; the
+//! The host's answer is the guest's except where a NaN comes out, or an integer does not fit. Most NaNs are made off the main path
+//! ([`Cold::Nan`]); else the runtime does the op again ([`Cold::Redo`]). Only while the guest's FP mode is the default (see [`crate::abi::MODE_FP`]). Exceptions accumulate in MXCSR; the
 //! host looks for underflow after rounding, the guest before.
 
 use super::asm::{Enc, Xmm, alu, cc, sh};

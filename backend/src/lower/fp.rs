@@ -1,7 +1,7 @@
 //! Scalar floating point on the host's instructions.
 //!
-//! The host's answer is the guest's except where a NaN comes out: which NaN it is follows other rules. So each result is compared
-//! with itself, and the unordered case takes a cold path: see [`NanFix`]. Used only while the guest's FP mode is the IEEE default
+//! The host's answer is the guest's except where a NaN comes out: which NaN it is follows other rules. So NaNs are looked
+//! for, now or at the end of a chain of operations (`nan`), and take a cold path: see [`NanFix`]. Used only while the guest's FP mode is the IEEE default
 //! (see [`crate::abi::MODE_FP`]).
 //!
 //! FMULX stays with `Eval`: its one difference, infinity times zero, would raise Invalid here.
