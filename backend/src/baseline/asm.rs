@@ -334,6 +334,13 @@ impl Asm {
     pub fn lea(&mut self, w: bool, d: Gpr, a: Gpr, imm: i32) {
         self.rm(Enc(0, 0, 0x8d), w, d, a, imm);
     }
+    /// `lea d, [a * 8 + imm]`, 32 bits.
+    pub fn lea_by8(&mut self, d: Gpr, a: Gpr, imm: i32) {
+        self.head(Enc(0, 0, 0x8d), false, d, a, 0, false);
+        let sib = 0xc5 | (a as u64 & 7) << 3;
+        let m = 0x04 | (d as u64 & 7) << 3;
+        self.put(m | sib << 8 | (imm as u32 as u64) << 16, 6);
+    }
     #[inline(always)]
     pub fn test(&mut self, w: bool, a: Gpr, b: Gpr) {
         self.rr(Enc(0, 0, 0x85), w, b, a);

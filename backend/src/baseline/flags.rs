@@ -142,10 +142,9 @@ impl Baseline {
     fn flags_adc(&mut self, o: &BOp, plain: FlagsKind, with: FlagsKind) {
         let (c, a, b) = (self.r.get(o.imm as u16), self.r.get(o.a), self.r.get(o.b));
         let t = self.r.alloc();
-        self.r.asm.mov32(t, c);
-        self.r.asm.alu_imm(alu::AND, false, t, 1);
-        self.r.asm.shift_imm(sh::SHL, false, t, CARRY_IN as u8);
-        self.r.asm.alu_imm(alu::ADD, false, t, plain as i32);
+        // A Bool is 0 or 1 in all of its word.
+        const { assert!(CARRY_IN == 3) };
+        self.r.asm.lea_by8(t, c, plain as i32);
         self.unknown(o.d);
         self.r.set(o.d, t);
         self.r.set(o.d + 1, a);

@@ -110,6 +110,12 @@ impl Baseline {
 
     #[inline]
     fn add(&mut self, o: &BOp, w: bool) {
+        for (zero, other) in [(o.a, o.b), (o.b, o.a)] {
+            if w && (self.r.is_zero(zero) || self.r.constant(zero) == Some(0)) {
+                let r = self.r.get(other);
+                return self.r.set(o.d, r);
+            }
+        }
         let (a, b) = (self.r.get(o.a), self.r.get(o.b));
         let d = self.r.fresh(o.d, a);
         if d == a {
@@ -158,6 +164,9 @@ impl Baseline {
     fn imm(&mut self, o: &BOp, op: u8, w: bool) {
         let a = self.r.get(o.a);
         let v = if w { o.imm } else { o.imm as u32 as i32 as u64 };
+        if w && v == 0 && op != alu::AND {
+            return self.r.set(o.d, a);
+        }
         if v as i32 as i64 as u64 != v {
             // A 32-bit mask zero-extends, so AND needs only the low half then.
             if op == alu::AND && v <= u32::MAX as u64 {

@@ -5,10 +5,10 @@
 use super::Baseline;
 use super::asm::{Enc, Xmm};
 use super::simd::{PXOR, s2, s38};
-use crate::bytecode::{Bytecode, EvalDesc};
+use crate::bytecode::{BOp, Bytecode, EvalDesc, Op0};
 use metaphrase_ir::ops::{VBinKind, VTernKind, VUnKind};
 use metaphrase_ir::ops_vector::HI;
-use metaphrase_ir::{Inst, Op, Shape};
+use metaphrase_ir::{Cond, Inst, Op, Shape};
 
 const AESIMC: Enc = s38(0xdb);
 const AESENC: Enc = s38(0xdc);
@@ -18,9 +18,18 @@ const AESDECLAST: Enc = s38(0xdf);
 const SHA256RNDS2: Enc = Enc(0, 2, 0xcb);
 const SHA256MSG1: Enc = Enc(0, 2, 0xcc);
 
-/// Whether a block is better left to the baseline: Cranelift has no op for what it contains, the host has an instruction.
+/// Whether a block is better left to the baseline: Cranelift has no op for what it contains, the host has an instruction; or it is
+/// arithmetic on long numbers, whose carries go round loops and cost regions more spilling than traces.
 pub fn stays(code: &Bytecode) -> bool {
-    code.evals().iter().any(|e| native(&e.inst))
+    code.evals().iter().any(|e| native(&e.inst)) || multiplies_long(code)
+}
+
+/// Whether a block has high halves of products and takes single carries in. (Chains of ADCS do as well in regions.)
+fn multiplies_long(code: &Bytecode) -> bool {
+    let has = |f: fn(&BOp) -> bool| code.ops.iter().any(f);
+    has(|o| o.op == Op0::UMulH)
+        && has(|o| o.op == Op0::Cond && o.imm == Cond::Cs as u64)
+        && !has(|o| o.op == Op0::FlagsAdc64)
 }
 
 /// Whether an op has a template here on this host, and no way but a call in regions.

@@ -168,7 +168,12 @@ impl Make<'_> {
         let (a, b, imm) = match op {
             Op0::MovFlags => (self.fword(), 0, 0),
             Op0::FlagsSelect => (self.fword(), self.word(), i & 0xf000_0000),
-            Op0::FlagsAdc64 | Op0::FlagsAdc32 => (a, b, self.word() as u64),
+            Op0::FlagsAdc64 | Op0::FlagsAdc32 => {
+                // A Bool, which is 0 or 1 in all of its word.
+                let (c, from) = (self.word(), self.word());
+                self.push(Op0::And64I, c, from, 0, 1);
+                (a, b, c as u64)
+            }
             _ => (a, b, i),
         };
         if op == Op0::MovFlags && a == f {
