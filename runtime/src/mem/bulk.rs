@@ -46,6 +46,12 @@ fn bare(addr: u64) -> u64 {
     }
 }
 
+/// Whether `high` lies above `low` and within a block of it: a transfer that goes from `low` towards `high`, which no prologue asks for,
+/// then reads what it has written, byte by byte.
+fn close(low: u64, high: u64) -> bool {
+    (1..16).contains(&high.wrapping_sub(low))
+}
+
 /// The first `n` bytes at `to`, upwards.
 pub fn upward(to: u64, from: From, n: u64) -> Moved {
     let n = n.min(MOST);
@@ -60,7 +66,8 @@ pub fn upward(to: u64, from: From, n: u64) -> Moved {
     if n >= STRING {
         done = n - string(t, f, n);
     }
-    while n - done >= 16 && block(t.wrapping_add(done), f.at(done)).is_ok() {
+    let blocks = !matches!(f, From::Memory(f) if close(f, t));
+    while blocks && n - done >= 16 && block(t.wrapping_add(done), f.at(done)).is_ok() {
         done += 16;
     }
     while done < n && byte(t.wrapping_add(done), f.at(done)).is_ok() {
@@ -75,7 +82,7 @@ pub fn downward(to: u64, from: u64, n: u64) -> Moved {
     let most = n.min(MOST);
     let mut done = 0;
     let at = |left: u64| (t.wrapping_add(left), From::Memory(f.wrapping_add(left)));
-    while most - done >= 16 {
+    while most - done >= 16 && !close(t, f) {
         let (t, f) = at(n - done - 16);
         if block(t, f).is_err() {
             break;
@@ -164,6 +171,14 @@ mod tests {
                 let m = downward(addr(&v, distance), addr(&v, 0), n as u64);
                 assert_eq!((m.done, m.bad), (n as u64, None));
                 assert!(v == want, "{n} bytes down by {distance}");
+                // The wrong way round, as a main instruction without its prologue may ask for.
+                (0..n).for_each(|i| want[i + distance] = want[i]);
+                let m = upward(addr(&v, distance), From::Memory(addr(&v, 0)), n as u64);
+                assert_eq!((m.done, m.bad), (n as u64, None));
+                assert!(v == want, "{n} bytes up over themselves by {distance}");
+                (0..n).rev().for_each(|i| want[i] = want[i + distance]);
+                downward(addr(&v, 0), addr(&v, distance), n as u64);
+                assert!(v == want, "{n} bytes down over themselves by {distance}");
                 want[distance..distance + n].fill(0x5a);
                 upward(addr(&v, distance), From::Value(0x5a), n as u64);
                 assert!(v == want, "{n} bytes set");
