@@ -73,6 +73,11 @@ struct Head {
     live: AtomicU32,
 }
 
+/// Whether an object lies in a chunk; others come from the heap.
+fn fits(layout: Layout) -> bool {
+    (1..=LARGEST).contains(&layout.size()) && layout.align() <= FIRST
+}
+
 /// The head of the chunk that `p` lies in.
 fn head(p: NonNull<u8>) -> NonNull<Head> {
     p.map_addr(|a| {
@@ -280,7 +285,7 @@ impl Drop for Local {
 // allocator.
 unsafe impl Allocator for Arena {
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        if layout.size() > LARGEST || layout.size() == 0 || layout.align() > FIRST {
+        if !fits(layout) {
             return Global.allocate(layout);
         }
         let p = LOCAL.try_with(|l| l.take(layout)).ok().flatten();
@@ -289,7 +294,7 @@ unsafe impl Allocator for Arena {
     }
 
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
-        if layout.size() > LARGEST || layout.size() == 0 || layout.align() > FIRST {
+        if !fits(layout) {
             // SAFETY: allocated there, see above.
             return unsafe { Global.deallocate(ptr, layout) };
         }

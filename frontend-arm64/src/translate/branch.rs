@@ -120,3 +120,33 @@ fn indirect_to(t: &mut Ctx<'_>, target: Value, kind: IndirectKind) -> Flow {
     }
     Flow::End(Exit::Indirect { target, kind })
 }
+
+/// Whether a block ends with a BR that may well have one usual target. One that goes to a sum made in the block reads a jump table, and
+/// seldom has a favourite.
+pub fn ends_with_steady_br(words: &[u32]) -> bool {
+    const BR: (u32, u32) = (0xffff_fc1f, 0xd61f_0000);
+    // ADD of registers, shifted or extended, 64 bits.
+    const ADD: (u32, u32) = (0xff00_0000, 0x8b00_0000);
+    let is = |w: u32, (mask, bits): (u32, u32)| w & mask == bits;
+    words.last().is_some_and(|&br| {
+        let target = br >> 5 & 31;
+        is(br, BR) && !words.iter().any(|&w| is(w, ADD) && w & 31 == target)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ends_with_steady_br;
+
+    #[test]
+    fn jump_tables_are_not_steady() {
+        const BR_X16: u32 = 0xd61f_0200;
+        const LDR_X16: u32 = 0xf940_0210; // ldr x16, [x16]
+        const ADD_X16: u32 = 0x8b21_8a10; // add x16, x16, w1, sxtb #2
+        const RET: u32 = 0xd65f_03c0;
+        assert!(ends_with_steady_br(&[LDR_X16, BR_X16]));
+        assert!(!ends_with_steady_br(&[ADD_X16, BR_X16]));
+        assert!(!ends_with_steady_br(&[LDR_X16, RET]));
+        assert!(!ends_with_steady_br(&[]));
+    }
+}

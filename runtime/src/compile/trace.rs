@@ -6,6 +6,7 @@
 use crate::cache::block::{Block0, Ends};
 use crate::cache::tables::Tables;
 use crate::cache::unit::Tier;
+use metaphrase_arm64::translate;
 use metaphrase_backend::bytecode::Op0;
 
 /// Executions of a block's baseline code before a trace that begins there is compiled.
@@ -103,20 +104,9 @@ fn follow(t: &Tables, b: &Block0, returns: &mut Vec<u64>) -> Option<u64> {
     })
 }
 
-/// Whether it is worth knowing where the block's indirect branch goes. Returns are foreseen by their calls; jump tables, whose entries are
-/// added to an address, seldom have a favourite.
+/// Whether it is worth knowing where the block's indirect branch goes. Returns are foreseen by their calls.
 pub fn notes(b: &Block0) -> bool {
-    const BR: (u32, u32) = (0xffff_fc1f, 0xd61f_0000);
-    // ADD of registers, shifted or extended, 64 bits.
-    const ADD: (u32, u32) = (0xff00_0000, 0x8b00_0000);
-    let is = |w: u32, (mask, bits): (u32, u32)| w & mask == bits;
-    match b.words.last() {
-        Some(&br) if is(br, BR) => {
-            let target = br >> 5 & 31;
-            !b.words.iter().any(|&w| is(w, ADD) && w & 31 == target)
-        }
-        _ => b.ends == Ends::Call,
-    }
+    b.ends == Ends::Call || translate::ends_with_steady_br(&b.words)
 }
 
 /// Where an indirect branch goes nearly always, if its code knows.
