@@ -120,6 +120,8 @@ pub struct Flow {
     pub header: Vec<bool>,
     /// Back edges, as (from, to).
     back: Vec<(u32, u32)>,
+    /// Whether the block is part of a loop.
+    pub looped: Vec<bool>,
     /// Slots that are treated as dirty at the start.
     pub dirty_in: Vec<SlotSet>,
     /// Slots dirty at the end.
@@ -273,6 +275,7 @@ impl Flow {
             preds: vec![0; n],
             header: vec![false; n],
             back: Vec::new(),
+            looped: vec![false; n],
             dirty_in: vec![SlotSet::default(); n],
             dirty_out: vec![SlotSet::default(); n],
             live_in: vec![SlotSet::default(); n],
@@ -281,6 +284,7 @@ impl Flow {
             live_out: vec![SlotSet::default(); n],
         };
         f.walk(unit);
+        f.find_loops(unit);
         f.forward(unit, map, fp_inline);
         f.backward(unit, map);
         f
@@ -328,6 +332,32 @@ impl Flow {
             }
         }
         self.order.reverse();
+    }
+
+    /// What leads from a loop's head to its back edges.
+    fn find_loops(&mut self, unit: &Unit) {
+        if self.back.is_empty() {
+            return;
+        }
+        let mut preds: Vec<Vec<u32>> = vec![Vec::new(); unit.blocks.len()];
+        for &id in &self.order {
+            for s in successors(&unit.blocks[id.0 as usize]) {
+                preds[s.0 as usize].push(id.0);
+            }
+        }
+        for &(from, to) in &self.back {
+            let mut seen = vec![false; unit.blocks.len()];
+            seen[to as usize] = true;
+            let mut todo = vec![from];
+            while let Some(b) = todo.pop() {
+                if !std::mem::replace(&mut seen[b as usize], true) {
+                    todo.extend(&preds[b as usize]);
+                }
+            }
+            for (l, s) in self.looped.iter_mut().zip(seen) {
+                *l |= s;
+            }
+        }
     }
 
     fn forward(&mut self, unit: &Unit, map: &SlotMap, fp_inline: bool) {

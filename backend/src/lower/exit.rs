@@ -156,7 +156,7 @@ impl Lower<'_> {
         };
         self.define_vars();
         self.touch_dirty();
-        let loops = |d: &Dest| matches!(d, Dest::Block(b) if self.flow.header[b.0 as usize]);
+        let loops = |d: &Dest| matches!(d, Dest::Block(b) if self.flow.looped[b.0 as usize]);
         let cold = [loops(&fall), loops(&taken)];
         let mut leaving = Vec::new();
         let mut to = [self.blocks[0].0; 2];

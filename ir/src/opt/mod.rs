@@ -13,6 +13,7 @@ pub mod dce;
 pub mod flags;
 pub mod fold;
 pub mod state;
+pub mod unroll;
 
 use crate::exit::Exit;
 use crate::inst::{Inst, Value};

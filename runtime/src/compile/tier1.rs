@@ -393,6 +393,7 @@ impl Tier1 {
         let ops = region.unit.insts.len() as u32;
         if self.optimise {
             metaphrase_ir::opt::optimize(&mut region.unit, &mut w.opt);
+            metaphrase_ir::opt::unroll::run(&mut region.unit);
         }
         let t = self.stats.add_time(Counter::StageOptimise, t);
         let compiled = match w
