@@ -229,6 +229,25 @@ impl Compiler {
         pc_offset: u32,
         opts: &CompileOpts,
     ) -> Result<CompiledUnit, CompileError> {
+        match self.try_compile(unit, pc_offset, opts) {
+            // Something with a branch in it got between an access and a pad that is far away.
+            Err(CompileError::Pad(_)) if opts.group_pads => {
+                let opts = CompileOpts {
+                    group_pads: false,
+                    ..*opts
+                };
+                self.try_compile(unit, pc_offset, &opts)
+            }
+            r => r,
+        }
+    }
+
+    fn try_compile(
+        &mut self,
+        unit: &Unit,
+        pc_offset: u32,
+        opts: &CompileOpts,
+    ) -> Result<CompiledUnit, CompileError> {
         if unit.insts.len() > MAX_INSTS {
             return Err(CompileError::Limit);
         }

@@ -26,6 +26,10 @@ impl SlotSet {
     pub fn insert(&mut self, d: usize) {
         self.0 |= 1 << d;
     }
+    /// Whether a slot is in it.
+    pub fn has(self, d: usize) -> bool {
+        self.0 >> d & 1 != 0
+    }
     /// Whether there are none.
     pub fn is_empty(self) -> bool {
         self.0 == 0

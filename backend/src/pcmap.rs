@@ -444,7 +444,8 @@ fn fill_nops(mut b: &mut [u8]) {
 }
 
 /// Instructions between access `k` and its check that must run before the cold block: everything but other accesses of the
-/// pad and the inside of an atomic loop.
+/// pad, what is computed from values that no access has brought (they are not the cold block's business, and may raise what the
+/// guest must not see), and the inside of an atomic loop.
 fn moves_between(
     code: &[u8],
     body: usize,
@@ -459,6 +460,15 @@ fn moves_between(
     if at > check.branch {
         return Err(bad(code, access, "its check comes first"));
     }
+    if at == check.branch {
+        return Ok(moves);
+    }
+    let mut missing = Missing {
+        registers: Vec::new(),
+        slots: Vec::new(),
+        info: InstructionInfoFactory::new(),
+    };
+    missing.skip(&first);
     let mut next = k + 1;
     while at < check.branch {
         let i = decode(&code[..body], at);
@@ -468,6 +478,7 @@ fn moves_between(
                 return Err(bad(code, at, "another pad's access is in between"));
             }
             next += 1;
+            missing.skip(&i);
         } else if i.is_jcc_short_or_near() {
             // The loop of an atomic sequence: what was collected is its inside.
             if i.near_branch_target() as u32 > at {
@@ -480,7 +491,7 @@ fn moves_between(
                 at,
                 "an instruction that cannot be copied is in between",
             ));
-        } else if i.mnemonic() != Mnemonic::Nop {
+        } else if i.mnemonic() != Mnemonic::Nop && !missing.through(&i) {
             moves.push(i);
         }
         at += i.len() as u32;
@@ -492,6 +503,62 @@ fn moves_between(
             at,
             "its check is not aligned with the instructions",
         )),
+    }
+}
+
+/// Registers and stack slots without the values that they have where the access does not fault.
+struct Missing {
+    registers: Vec<Register>,
+    slots: Vec<u64>,
+    info: InstructionInfoFactory,
+}
+
+impl Missing {
+    /// The instruction is not executed.
+    fn skip(&mut self, i: &Instruction) {
+        self.outcome(i, true);
+    }
+
+    /// Whether the instruction reads something missing. Then it is not executed either.
+    fn through(&mut self, i: &Instruction) -> bool {
+        let info = self.info.info(i);
+        let reads = |a: OpAccess| !matches!(a, OpAccess::Write | OpAccess::NoMemAccess);
+        let missing =
+            info.used_registers().iter().any(|r| {
+                reads(r.access()) && self.registers.contains(&r.register().full_register())
+            }) || info.used_memory().iter().any(|m| {
+                reads(m.access())
+                    && m.base() == Register::RSP
+                    && self.slots.contains(&m.displacement())
+            });
+        self.outcome(i, missing);
+        missing
+    }
+
+    /// What the instruction writes is missing now, or is not.
+    fn outcome(&mut self, i: &Instruction, missing: bool) {
+        let info = self.info.info(i);
+        let writes = |a: OpAccess| {
+            !matches!(
+                a,
+                OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess
+            )
+        };
+        for r in info.used_registers().iter().filter(|r| writes(r.access())) {
+            note(&mut self.registers, r.register().full_register(), missing);
+        }
+        for m in info.used_memory().iter().filter(|m| writes(m.access())) {
+            if m.base() == Register::RSP {
+                note(&mut self.slots, m.displacement(), missing);
+            }
+        }
+    }
+}
+
+fn note<T: PartialEq>(set: &mut Vec<T>, x: T, missing: bool) {
+    set.retain(|y| *y != x);
+    if missing {
+        set.push(x);
     }
 }
 

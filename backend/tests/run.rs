@@ -10,6 +10,7 @@ use metaphrase_ir::interp::{self, FaultKind, Left, State};
 use metaphrase_ir::parse::parse;
 use metaphrase_ir::testing::{Mix, TEST_SLOTS, TestMachine, WINDOW, random_unit};
 use metaphrase_ir::{BlockId, MemInfo, Op, Slot, Unit, verify};
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
@@ -496,6 +497,73 @@ block0 @0x500 len 20 entry:
                 assert_eq!((v0, v1, v2), (inf.into(), 4f64.to_bits().into(), y.into()))
             }
             _ => assert_eq!(v1, (-4f64).to_bits().into()),
+        }
+    }
+}
+
+/// Loads and the store that follows share a pad: at a fault in any of them the registers are those of before the first. A second store
+/// of an instruction has one of its own, behind which the loads are not done again.
+#[test]
+fn accesses_share_a_pad_up_to_a_store() {
+    let unit = "
+block0 @0x500 len 24 entry:
+  mark 0x500
+  v1:i64 = get x0
+  v2:i64 = load.64 v1
+  set x4, v2
+  mark 0x504
+  v5:i64 = get x1
+  v6:i64 = load.64 v5
+  set x5, v6
+  mark 0x508
+  v9:i64 = add v2, v6
+  set x4, v9
+  mark 0x50c
+  v12:i64 = get x2
+  store.64 v12, v9
+  mark 0x510
+  v15:i64 = get x3
+  v16:i64 = load.64 v15
+  set x5, v16
+  mark 0x514
+  store.64 v12, v16
+  store.64 v5, v16
+  goto 0x600
+";
+    let mut bench = Bench::new(CompileOpts::default());
+    let l = bench.compile(&text(unit)).expect("compiles");
+    let landings: HashSet<u64> = l.faults.iter().map(|f| f.guest_pc).collect();
+    assert_eq!(
+        landings,
+        HashSet::from([0x500, 0x510, 0x514]),
+        "{}",
+        l.listing()
+    );
+    let l = bench.load(l);
+    let nowhere = 16;
+    let (one, two) = (WINDOW, WINDOW + 8);
+    for (x0, x1, x2, x3, left) in [
+        (one, one, two, two, Outcome::Direct(0x600)),
+        (nowhere, one, two, two, Outcome::Fault(0x500)),
+        (one, nowhere, two, two, Outcome::Fault(0x500)),
+        (one, one, nowhere, two, Outcome::Fault(0x500)),
+        (one, one, two, nowhere, Outcome::Fault(0x510)),
+    ] {
+        let mut m = machine(1);
+        for (n, v) in [x0, x1, x2, x3, 44, 55].into_iter().enumerate() {
+            m.set(slot(&format!("x{n}")), v.into());
+        }
+        let (base, bytes, _) = m.memory.pieces.last_mut().expect("the window's page");
+        let at = (WINDOW - *base) as usize;
+        bytes[at..at + 8].copy_from_slice(&7u64.to_le_bytes());
+        bytes[at + 8..at + 16].copy_from_slice(&8u64.to_le_bytes());
+        assert_eq!(bench.run(&l, &mut m).0, left);
+        let bytes = &m.memory.pieces.last().expect("the window's page").1;
+        let (x4, x5, stored) = (m.get(slot("x4")), m.get(slot("x5")), bytes[at + 8]);
+        match left {
+            Outcome::Fault(0x500) => assert_eq!((x4, x5, stored), (44, 55, 8)),
+            Outcome::Fault(_) => assert_eq!((x4, x5, stored), (14, 7, 14)),
+            _ => assert_eq!((x4, x5, bytes[at]), (14, 14, 14)),
         }
     }
 }

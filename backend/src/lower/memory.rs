@@ -79,16 +79,29 @@ impl Lower<'_> {
     /// The landing pad: completes the frame and leaves with `EXIT_FAULT`. Slots that this IR block will not set again have their
     /// values for all pads to come: they are written by a chain of blocks that those share.
     fn land(&mut self) {
+        let (own, last) = self.split_last(self.dirty, self.at);
+        self.store_slots(own);
+        self.land_last(last);
+    }
+
+    /// Of slots that were dirty at instruction `at` those that a block for it has to write itself, and those that this IR block does
+    /// not set from there on.
+    pub(super) fn split_last(&self, dirty: SlotSet, at: u32) -> (SlotSet, SlotSet) {
         let mut last = SlotSet::default();
-        for d in self.dirty.iter() {
-            if self.last_sets[d] <= self.at {
+        for d in dirty.iter() {
+            if self.last_sets[d] <= at {
                 last.insert(d);
             }
         }
+        let covered = self.pad_tail.map_or(SlotSet::default(), |t| t.1);
+        (dirty.minus(last.or(covered)), last)
+    }
+
+    /// The shared end of landing pads.
+    pub(super) fn land_last(&mut self, last: SlotSet) {
         let tail = self.pad_tail;
         let covered = tail.map_or(SlotSet::default(), |t| t.1);
         let new = last.minus(covered);
-        self.store_slots(self.dirty.minus(last.or(covered)));
         if !new.is_empty() {
             let block = self.b.create_block();
             self.b.set_cold_block(block);
@@ -110,6 +123,9 @@ impl Lower<'_> {
     pub(super) fn retry_if(&mut self, cond: ir::Value) {
         self.flush_pad();
         if let Some(leave) = self.restart_block() {
+            if let Some(r) = &mut self.restart {
+                r.branches = true;
+            }
             let cont = self.b.create_block();
             self.b.ins().brif(cond, leave, &[], cont, &[]);
             self.b.seal_block(cont);
@@ -188,6 +204,7 @@ impl Lower<'_> {
         if m.order != Order::Plain {
             return self.load_ordered(inst, base, m);
         }
+        self.join_load();
         let (base, off) = self.address(base, inst.imm);
         self.begin_access();
         let flags = self.guest;
@@ -341,6 +358,7 @@ impl Lower<'_> {
             self.begin_access();
             self.b.ins().store(flags, v, base, off);
             self.end_access();
+            self.group_stored();
             return Ok(());
         }
         let addr = self.flat_address(base, inst.imm);

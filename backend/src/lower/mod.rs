@@ -89,8 +89,9 @@ pub(crate) struct Lower<'a> {
     tails: Vec<ir::Block>,
     /// See [`flow::last_sets`].
     last_sets: Vec<u32>,
-    /// Number of the IR instruction being lowered.
+    /// Number of the IR instruction being lowered, and the end of its block.
     at: u32,
+    last: u32,
     dirty: SlotSet,
     vals: Vec<Option<ir::Value>>,
     flags: HashMap<u32, FlagsVal>,
@@ -111,6 +112,8 @@ pub(crate) struct Lower<'a> {
     /// Checks put off, see [`nan`], and whether they have to be made before the next guest instruction.
     restart: Option<nan::Restart>,
     settle_later: bool,
+    /// See [`Lower::note_branches`].
+    branchy: bool,
     /// Vectors that are a scalar and zeros.
     scalars: HashMap<ir::Value, ir::Value>,
 }
@@ -199,6 +202,7 @@ pub(crate) fn lower(
         tails: Vec::new(),
         last_sets: Vec::new(),
         at: 0,
+        last: 0,
         dirty: SlotSet::default(),
         vals: vec![None; unit.insts.len()],
         flags: HashMap::new(),
@@ -214,6 +218,7 @@ pub(crate) fn lower(
         fp_inline: fp_inline(unit),
         restart: None,
         settle_later: false,
+        branchy: false,
         scalars: HashMap::new(),
     };
     l.declare();
@@ -271,6 +276,8 @@ impl Lower<'_> {
         self.dirty = self.flow.dirty_in[i];
         flow::last_sets(unit, self.map, blk, &mut self.last_sets);
         self.at = blk.start;
+        self.last = blk.end;
+        self.branchy = false;
         self.set_pc(blk.pc);
         if self.flow.header[i] && self.opts.poll {
             self.poll(blk.pc);
@@ -325,10 +332,14 @@ impl Lower<'_> {
     }
 
     fn inst(&mut self, block: BlockId, v: Value, inst: &Inst) -> Result<(), CompileError> {
-        if self.restart.is_some()
-            && (self.settle_later && inst.op == Op::Mark || nan::only_once(inst))
-        {
-            self.settle();
+        self.note_branches(inst);
+        if let Some(r) = &self.restart {
+            let over = r.stored && flow::accesses_memory(inst);
+            if self.ends_group(inst) {
+                self.check();
+            } else if self.settle_later && inst.op == Op::Mark || nan::only_once(inst) || over {
+                self.settle();
+            }
         }
         let r = match inst.op {
             Op::Nop => None,

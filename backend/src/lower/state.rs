@@ -53,7 +53,9 @@ impl Lower<'_> {
     pub(super) fn set(&mut self, inst: &Inst) -> Result<(), CompileError> {
         let slot = Slot(inst.imm as u16);
         let row = self.unit.slots.get(slot);
-        self.flush_pad();
+        if !self.groups() {
+            self.flush_pad();
+        }
         let Some(d) = self.map.dense(slot) else {
             self.settle();
             if row.ty == Type::Flags {
@@ -70,6 +72,7 @@ impl Lower<'_> {
         } else {
             self.cur[d] = Some(self.val(inst.args[0])?);
         }
+        self.keep(d);
         self.defined.insert(d);
         self.dirty.insert(d);
         Ok(())

@@ -59,7 +59,7 @@ fn dests(exit: &mut Exit) -> impl Iterator<Item = &mut Dest> {
 
 /// Blocks of the unit that a block goes to.
 fn successors(b: &Block) -> Vec<BlockId> {
-    let mut exit = b.exit.clone();
+    let mut exit = b.exit;
     let inside = dests(&mut exit).filter_map(|d| match *d {
         Dest::Block(id) => Some(id),
         Dest::Pc(_) => None,
