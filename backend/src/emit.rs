@@ -276,6 +276,11 @@ impl Compiler {
                 return Err(e);
             }
         };
+        if lower::fp_inline(unit) && unit.insts.iter().any(lower::accumulates) {
+            let loops = flow.header.contains(&true);
+            lower::hoist::run(&mut self.ctx, &*self.isa, loops)
+                .map_err(|e| CompileError::Host(e.to_string()))?;
+        }
         let clif = opts.listing.then(|| self.ctx.func.display().to_string());
         self.emit(lowered, clif)
     }

@@ -38,6 +38,14 @@ impl SlotSet {
     pub fn or(self, o: SlotSet) -> SlotSet {
         SlotSet(self.0 | o.0)
     }
+    /// Intersection.
+    pub fn and(self, o: SlotSet) -> SlotSet {
+        SlotSet(self.0 & o.0)
+    }
+    /// Takes a slot out.
+    pub fn remove(&mut self, d: usize) {
+        self.0 &= !(1 << d);
+    }
     /// Elements of `self` that are not in `o`.
     pub fn minus(self, o: SlotSet) -> SlotSet {
         SlotSet(self.0 & !o.0)

@@ -1,8 +1,9 @@
 //! Tier 0's code: a compact bytecode made from one IR block.
 //!
 //! Operands are byte offsets (in units of 8) from the state pointer, so guest registers and temporaries are addressed
-//! alike and a get-compute-set chain of the IR becomes one op. Conventions: `I32`, `Bool` and `F32` results are stored zero-extended to
-//! 64 bits and read by their low bits; `Flags` are three words (kind, a, b); `V128` sixteen bytes.
+//! alike and a get-compute-set chain of the IR becomes one op. Conventions: `I32` and `F32` results are stored zero-extended to 64 bits
+//! and read by their low bits; a `Bool` is 0 or 1 in all of its word, and readers rely on that (ADCS adds it to a kind); `Flags` are
+//! three words (kind, a, b); `V128` sixteen bytes.
 //!
 //! What has no op of its own is an [`Op0::Eval`], executed by `ir::arith` on the original instruction.
 

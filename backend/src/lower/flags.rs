@@ -62,8 +62,9 @@ impl Lower<'_> {
             }
             Op::FlagsFcmp if self.fp_inline => {
                 let (a, b) = (arg(self, 0)?, arg(self, 1)?);
-                if inst.aux & 1 != 0 {
-                    self.signal_unordered(inst, a, b)?;
+                match inst.aux & 1 {
+                    0 => self.compare_now(inst, a, b),
+                    _ => self.signal_unordered(inst, a, b)?,
                 }
                 FlagsVal::Known(if wide(self) { Fcmp64 } else { Fcmp32 }, a, b)
             }

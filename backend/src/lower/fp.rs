@@ -6,8 +6,9 @@
 //!
 //! FMULX stays with `Eval`: its one difference, infinity times zero, would raise Invalid here.
 //!
-//! Known gap: CLIF's FP ops are pure, so a dead one is dropped, or one hoisted, together with its effect on the sticky
-//! exception flags.
+//! CLIF's FP ops are pure; that they raise what the guest's raise, when the guest's do, is the business of [`super::fpenv`].
+//!
+//! Known gap: the host looks for underflow after rounding. What rounds up to the smallest normal number leaves UFC clear.
 
 use super::{Lower, clif_ty};
 use crate::emit::{CompileError, NanFix};

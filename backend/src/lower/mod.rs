@@ -14,8 +14,10 @@ mod atomic;
 mod exit;
 mod flags;
 mod fp;
+mod fpenv;
 mod helper;
 pub(crate) use helper::eval_signature;
+pub(crate) mod hoist;
 mod int;
 mod memory;
 mod nan;
@@ -36,6 +38,7 @@ use cranelift_codegen::isa::{CallConv, TargetIsa};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use flags::FlagsVal;
 use hashbrown::HashMap;
+use metaphrase_ir::ops::Effects;
 use metaphrase_ir::{BlockId, FlagsKind, Inst, Op, Type, Unit, Value};
 
 /// Trap code of guest memory accesses.
@@ -109,6 +112,9 @@ pub(crate) struct Lower<'a> {
     pending: u32,
     pads: u32,
     fp_inline: bool,
+    /// See [`fpenv`].
+    needed: fpenv::Needed,
+    sink: fpenv::Sink,
     /// Checks put off, see [`nan`], and whether they have to be made before the next guest instruction.
     restart: Option<nan::Restart>,
     settle_later: bool,
@@ -148,6 +154,11 @@ fn unit_signature(opts: &CompileOpts) -> Signature {
 /// Whether FP ops of this unit may use the host's instructions.
 pub(crate) fn fp_inline(unit: &Unit) -> bool {
     unit.mode & MODE_FP == 0
+}
+
+/// Whether an op accumulates into FPSR.
+pub(crate) fn accumulates(i: &Inst) -> bool {
+    i.effects().contains(Effects::FPENV)
 }
 
 /// Lowers `unit` into `ctx.func`.
@@ -216,6 +227,8 @@ pub(crate) fn lower(
         pending: 0,
         pads: 0,
         fp_inline: fp_inline(unit),
+        needed: fpenv::Needed::new(unit, map, flow, fp_inline(unit)),
+        sink: fpenv::Sink::default(),
         restart: None,
         settle_later: false,
         branchy: false,
@@ -373,10 +386,10 @@ impl Lower<'_> {
             return Ok(r);
         }
         if let Some(r) = self.fp_op(inst)? {
-            return Ok(r);
+            return Ok(self.computed(inst, r));
         }
         if let Some(r) = self.simd_op(inst)? {
-            return Ok(r);
+            return Ok(self.computed(inst, r));
         }
         self.settle();
         self.flush_pad();

@@ -1,5 +1,6 @@
 //! Ops whose result already exists: conversions there and back, selections between equals, lanes of vectors that were
-//! just assembled. No constants here (that is [`super::fold`]).
+//! just assembled. No constants here (that is [`super::fold`]). Flags packed again stay packed: that is how one says that the comparison
+//! behind them must not be made once more.
 
 use super::{Body, Scratch, Step, plain, rewrite};
 use crate::inst::{Inst, Shape, Value};
@@ -34,7 +35,6 @@ fn source(body: &Body<'_>, inst: &Inst) -> Option<Value> {
         }
         Op::Trunc => under(Op::Zext).or_else(|| under(Op::Sext)),
         Op::Bitcast => under(Op::Bitcast), // there and back: only two types pair up
-        Op::FlagsPack => under(Op::FlagsUnpack),
         Op::VZeroHi => high_half_is_zero(body.arg(inst, 0)).then_some(a),
         _ => None,
     }
