@@ -12,7 +12,7 @@
 use metaphrase_ir::guest::SlotTable;
 use metaphrase_ir::ops::Effects;
 use metaphrase_ir::{
-    Block, BlockId, Dest, Exit, FlagsKind, Inst, Op, Slot, SlotInfo, Type, Unit, Value,
+    Block, BlockId, Dest, Exit, FlagsKind, Inst, Op, Order, Slot, SlotInfo, Type, Unit, Value,
 };
 
 /// A set of dense slot numbers.
@@ -146,6 +146,9 @@ pub struct Flow {
     pub likely_in: Vec<Option<FlagsKind>>,
     /// Slots needed after the block.
     pub live_out: Vec<SlotSet>,
+    /// Vector slots that are a double (first) or a float (second) and zeros at the start, and at the end, whatever way leads there.
+    pub scalar_in: Vec<[SlotSet; 2]>,
+    scalar_out: Vec<[SlotSet; 2]>,
 }
 
 /// What a stretch of instructions does to slots.
@@ -278,6 +281,43 @@ fn kind_out(unit: &Unit, b: &Block, mut kind: Kind, fp_inline: bool) -> Kind {
     kind
 }
 
+/// Which vector slots are a double, or a float, and zeros after a block, when `now` are before it.
+fn scalars_after(unit: &Unit, map: &SlotMap, b: &Block, mut now: [SlotSet; 2]) -> [SlotSet; 2] {
+    for (_, i) in unit.block_insts(b) {
+        if touches_state(i) {
+            now = Default::default();
+        }
+        let d = match i.op {
+            Op::Set => map.dense(Slot(i.imm as u16)),
+            _ => None,
+        };
+        let Some(d) = d.filter(|&d| map.rows[d].ty == Type::V128) else {
+            continue;
+        };
+        let mut one = SlotSet::default();
+        one.insert(d);
+        now = now.map(|s| s.minus(one));
+        let v = unit.inst(i.args[0]);
+        let form = match v.op {
+            Op::VScalar => match (unit.inst(v.args[0]).ty, v.shape().lane_bits()) {
+                (Type::F64, 64) => Some(0),
+                (Type::F32, 32) => Some(1),
+                _ => None,
+            },
+            Op::Load if v.mem().order == Order::Plain => match v.mem().size {
+                3 => Some(0),
+                2 => Some(1),
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some(f) = form {
+            now[f].insert(d);
+        }
+    }
+    now
+}
+
 impl Flow {
     /// Analyses a unit. `fp_inline`: FCMP is lowered inline (its flags stay lazy). `poll`: loop heads poll.
     pub fn new(unit: &Unit, map: &SlotMap, fp_inline: bool) -> Flow {
@@ -294,11 +334,14 @@ impl Flow {
             kind_in: vec![Kind::Unreached; n],
             likely_in: vec![None; n],
             live_out: vec![SlotSet::default(); n],
+            scalar_in: vec![[SlotSet::default(); 2]; n],
+            scalar_out: vec![[SlotSet::ALL; 2]; n],
         };
         f.walk(unit);
         f.find_loops(unit);
         f.forward(unit, map, fp_inline);
         f.backward(unit, map);
+        f.scalars(unit, map);
         f
     }
 
@@ -346,17 +389,22 @@ impl Flow {
         self.order.reverse();
     }
 
-    /// What leads from a loop's head to its back edges.
-    fn find_loops(&mut self, unit: &Unit) {
-        if self.back.is_empty() {
-            return;
-        }
+    fn preds_of(&self, unit: &Unit) -> Vec<Vec<u32>> {
         let mut preds: Vec<Vec<u32>> = vec![Vec::new(); unit.blocks.len()];
         for &id in &self.order {
             for s in successors(&unit.blocks[id.0 as usize]) {
                 preds[s.0 as usize].push(id.0);
             }
         }
+        preds
+    }
+
+    /// What leads from a loop's head to its back edges.
+    fn find_loops(&mut self, unit: &Unit) {
+        if self.back.is_empty() {
+            return;
+        }
+        let preds = self.preds_of(unit);
         for &(from, to) in &self.back {
             let mut seen = vec![false; unit.blocks.len()];
             seen[to as usize] = true;
@@ -415,12 +463,7 @@ impl Flow {
 
     /// The least solution: at a join what every path leaves dirty, at a loop head also what some way back does.
     fn dirtiness(&mut self, unit: &Unit, map: &SlotMap) {
-        let mut preds: Vec<Vec<u32>> = vec![Vec::new(); unit.blocks.len()];
-        for &id in &self.order {
-            for s in successors(&unit.blocks[id.0 as usize]) {
-                preds[s.0 as usize].push(id.0);
-            }
-        }
+        let preds = self.preds_of(unit);
         let mut changed = true;
         while changed {
             changed = false;
@@ -439,6 +482,31 @@ impl Flow {
                 let out = scan(unit, map, b.start..b.end, dirty).dirty;
                 changed |= out != self.dirty_out[id] || dirty != self.dirty_in[id];
                 (self.dirty_in[id], self.dirty_out[id]) = (dirty, out);
+            }
+        }
+    }
+
+    /// The greatest solution: what holds on every way, entries included, which know nothing.
+    fn scalars(&mut self, unit: &Unit, map: &SlotMap) {
+        if !map.rows.iter().any(|r| r.ty == Type::V128) {
+            return;
+        }
+        let preds = self.preds_of(unit);
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for k in 0..self.order.len() {
+                let id = self.order[k].0 as usize;
+                let b = &unit.blocks[id];
+                let mut from = [SlotSet(if b.entry { 0 } else { u128::MAX }); 2];
+                for &p in &preds[id] {
+                    for (f, o) in from.iter_mut().zip(self.scalar_out[p as usize]) {
+                        f.0 &= o.0;
+                    }
+                }
+                let out = scalars_after(unit, map, b, from);
+                changed |= out != self.scalar_out[id];
+                (self.scalar_in[id], self.scalar_out[id]) = (from, out);
             }
         }
     }

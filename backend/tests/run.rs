@@ -567,3 +567,63 @@ block0 @0x500 len 24 entry:
         }
     }
 }
+
+/// A vector register that every way leaves a scalar is one where they meet; if one way leaves it a vector, all of it is there.
+#[test]
+fn a_vector_is_whole_where_scalars_and_vectors_meet() {
+    let unit = |other: &str| {
+        text(&format!(
+            "
+block0 @0x500 len 4 entry:
+  mark 0x500
+  v1:i64 = get x0
+  v2:i64 = const #0
+  v3:bool = icmp.eq v1, v2
+  branch v3, block1, block2
+block1 @0x504 len 4:
+  mark 0x504
+  v5:i64 = get x1
+  v6:v128 = load.64 v5
+  set v1, v6
+  goto block3
+block2 @0x508 len 4:
+  mark 0x508
+  v9:v128 = get v0
+{other}
+  goto block3
+block3 @0x50c len 4:
+  mark 0x50c
+  v14:v128 = get v1
+  v15:f64 = vlane.d1 v14, #0
+  v16:f64 = fadd v15, v15
+  v17:v128 = vscalar.d1 v16
+  set v2, v17
+  goto 0x600
+"
+        ))
+    };
+    let scalar = "  v10:f64 = vlane.d1 v9, #1\n  v11:v128 = vscalar.d1 v10\n  set v1, v11\n  nop";
+    let vector = "  nop\n  nop\n  set v1, v9\n  nop";
+    let (two, three) = (2f64.to_bits(), 3f64.to_bits());
+    let whole = u128::from(three) << 64 | u128::from(two);
+    let mut bench = Bench::new(CompileOpts::default());
+    for (other, want) in [(scalar, u128::from(three)), (vector, whole)] {
+        let l = bench.compile(&unit(other)).expect("compiles");
+        let l = bench.load(l);
+        for (x0, v1) in [(0, 7f64.to_bits().into()), (1, want)] {
+            let mut m = machine(1);
+            m.set(slot("v0"), whole);
+            m.set(slot("x0"), x0);
+            m.set(slot("x1"), WINDOW.into());
+            let (base, bytes, _) = m.memory.pieces.last_mut().expect("the window's page");
+            let at = (WINDOW - *base) as usize;
+            bytes[at..at + 8].copy_from_slice(&7f64.to_le_bytes());
+            assert_eq!(bench.run(&l, &mut m).0, Outcome::Direct(0x600));
+            let twice = 2.0 * f64::from_bits(v1 as u64);
+            assert_eq!(
+                (m.get(slot("v1")), m.get(slot("v2"))),
+                (v1, twice.to_bits().into())
+            );
+        }
+    }
+}

@@ -67,7 +67,7 @@ impl Lower<'_> {
             self.count_entry();
         }
         self.load_slots(self.flow.live_in[i]);
-        self.define_vars();
+        self.define_vars(&[id]);
         let body = self.blocks[i].0;
         self.b.ins().jump(body, &[]);
         self.edge_emitted(id);
@@ -122,7 +122,7 @@ impl Lower<'_> {
                 dest: Dest::Block(id),
                 ..
             } => {
-                self.define_vars();
+                self.define_vars(&[id]);
                 self.edge(id);
             }
             Exit::Goto {
@@ -154,7 +154,12 @@ impl Lower<'_> {
             Ok(c) => c,
             Err(_) => self.iconst(types::I8, 0),
         };
-        self.define_vars();
+        let inside = |d: Dest| match d {
+            Dest::Block(id) => Some(id),
+            Dest::Pc(_) => None,
+        };
+        let to: Vec<BlockId> = [taken, fall].into_iter().filter_map(inside).collect();
+        self.define_vars(&to);
         self.touch_dirty();
         let loops = |d: &Dest| matches!(d, Dest::Block(b) if self.flow.looped[b.0 as usize]);
         let cold = [loops(&fall), loops(&taken)];

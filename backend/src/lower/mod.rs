@@ -75,7 +75,7 @@ pub(crate) struct Lower<'a> {
     slot_index: HashMap<u64, u32>,
     /// CLIF block of each reachable IR block, and edges into it not emitted yet.
     blocks: Vec<(ir::Block, u32)>,
-    /// Variables of each cached slot (flags take three).
+    /// Variables of each cached slot: flags take three, vectors have two for when they are scalars ([`Flow::scalar_in`]).
     vars: Vec<[Variable; 3]>,
     /// Current values of slots inside the block.
     cur: Vec<Option<ir::Value>>,
@@ -83,6 +83,8 @@ pub(crate) struct Lower<'a> {
     /// Kind of the flags slot's variables.
     cur_kind: Kind,
     likely: Option<FlagsKind>,
+    /// Which of the [`SCALARS`] slots are where the block begins.
+    scalar_in: [SlotSet; 2],
     /// Slots given a value in this block (their variables are defined at its end).
     defined: SlotSet,
     /// Newest of the blocks that write back what the pads to come in this IR block have in common, and the slots that it and
@@ -123,6 +125,9 @@ pub(crate) struct Lower<'a> {
     /// Vectors that are a scalar and zeros.
     scalars: HashMap<ir::Value, ir::Value>,
 }
+
+/// What a vector slot may be with zeros above, in the order of [`Flow::scalar_in`].
+const SCALARS: [ir::Type; 2] = [types::F64, types::F32];
 
 /// CLIF type of a value of type `ty`. Flags have none of their own.
 pub(crate) fn clif_ty(ty: Type) -> ir::Type {
@@ -208,6 +213,7 @@ pub(crate) fn lower(
         cur_flags: None,
         cur_kind: Kind::Dynamic,
         likely: None,
+        scalar_in: Default::default(),
         defined: SlotSet::default(),
         pad_tail: None,
         tails: Vec::new(),
@@ -257,10 +263,13 @@ impl Lower<'_> {
         for row in &self.map.rows {
             let ty = clif_ty(row.ty);
             let first = self.b.declare_var(ty);
-            let vars = if row.ty == Type::Flags {
-                [first, self.b.declare_var(ty), self.b.declare_var(ty)]
-            } else {
-                [first; 3]
+            let vars = match row.ty {
+                Type::Flags => [first, self.b.declare_var(ty), self.b.declare_var(ty)],
+                Type::V128 => {
+                    let [double, float] = SCALARS.map(|ty| self.b.declare_var(ty));
+                    [first, double, float]
+                }
+                _ => [first; 3],
             };
             self.vars.push(vars);
         }
@@ -285,6 +294,7 @@ impl Lower<'_> {
         self.cur_flags = None;
         self.cur_kind = self.flow.kind_in[i];
         self.likely = self.flow.likely_in[i];
+        self.scalar_in = self.flow.scalar_in[i];
         self.defined = SlotSet::default();
         self.dirty = self.flow.dirty_in[i];
         flow::last_sets(unit, self.map, blk, &mut self.last_sets);

@@ -1,12 +1,12 @@
 //! Guest-state slots: values in variables while cached, loads and stores on the frame otherwise.
 
 use super::flags::FlagsVal;
-use super::{Lower, clif_ty};
+use super::{Lower, SCALARS, clif_ty};
 use crate::abi::{HEADER_SIZE, STATE_BIAS};
 use crate::emit::CompileError;
 use crate::flow::{Kind, SlotSet};
 use cranelift_codegen::ir::{self, InstBuilder, types};
-use metaphrase_ir::{Inst, Slot, SlotInfo, Type, Value};
+use metaphrase_ir::{BlockId, FlagsKind, Inst, Slot, SlotInfo, Type, Value};
 
 impl Lower<'_> {
     fn frame_offset(row: &SlotInfo) -> i32 {
@@ -83,7 +83,14 @@ impl Lower<'_> {
         if let Some(v) = self.cur[d] {
             return v;
         }
-        let v = self.b.use_var(self.vars[d][0]);
+        let scalar = self.scalar_in.iter().position(|s| s.has(d));
+        let v = match scalar.filter(|_| self.map.rows[d].ty == Type::V128) {
+            Some(n) => {
+                let x = self.b.use_var(self.vars[d][n + 1]);
+                self.scalar_vector(x)
+            }
+            None => self.b.use_var(self.vars[d][0]),
+        };
         self.cur[d] = Some(v);
         v
     }
@@ -103,7 +110,11 @@ impl Lower<'_> {
         let (a, b) = (self.b.use_var(a), self.b.use_var(b));
         let f = match self.cur_kind {
             Kind::Known(kind) => {
-                let k = self.b.use_var(k);
+                // Only the carry is in it.
+                let k = match kind {
+                    FlagsKind::AddC32 | FlagsKind::AddC64 => self.b.use_var(k),
+                    _ => a,
+                };
                 self.typed_flags(kind, k, a, b)
             }
             _ => FlagsVal::Dyn(self.b.use_var(k), a, b, self.likely),
@@ -181,8 +192,12 @@ impl Lower<'_> {
         }
     }
 
-    /// Hands the values of slots set in this block to their variables.
-    pub(super) fn define_vars(&mut self) {
+    /// Hands the values of slots set in this block to their variables, in the forms that `to`, where it goes on, knows them in.
+    pub(super) fn define_vars(&mut self, to: &[BlockId]) {
+        for d in self.forms_change(to).iter() {
+            self.current(d);
+            self.defined.insert(d);
+        }
         for d in self.defined.iter() {
             let Some(row) = self.map.rows.get(d) else {
                 break;
@@ -197,7 +212,40 @@ impl Lower<'_> {
                 }
             } else if let Some(v) = self.cur[d] {
                 self.b.def_var(vars[0], v);
+                self.define_scalars(d, v, to);
             }
+        }
+    }
+
+    /// Slots that are scalars since before the block and become vectors where paths meet behind it.
+    fn forms_change(&self, to: &[BlockId]) -> SlotSet {
+        let mut set = SlotSet::default();
+        for b in to.iter().map(|b| b.0 as usize) {
+            for (here, there) in self.scalar_in.iter().zip(self.flow.scalar_in[b]) {
+                set = set.or(here.minus(there));
+            }
+            set.0 &= self.flow.live_in[b].0;
+        }
+        set.minus(self.defined)
+    }
+
+    fn define_scalars(&mut self, d: usize, v: ir::Value, to: &[BlockId]) {
+        if self.map.rows[d].ty != Type::V128 {
+            return;
+        }
+        for (n, ty) in SCALARS.into_iter().enumerate() {
+            let wanted = |b: &BlockId| self.flow.scalar_in[b.0 as usize][n].has(d);
+            if !to.iter().any(wanted) {
+                continue;
+            }
+            let x = match self.scalar_of(v, ty) {
+                Some(x) => x,
+                None => {
+                    let lanes = self.cast(ty.by(128 / ty.bits()).unwrap_or(types::F64X2), v);
+                    self.b.ins().extractlane(lanes, 0)
+                }
+            };
+            self.b.def_var(self.vars[d][n + 1], x);
         }
     }
 
