@@ -5,6 +5,8 @@
 
 use crate::cache::block::{Block0, COUNT_ONLY, Ends};
 use crate::cache::counter;
+use crate::cache::image::Text;
+use crate::cache::image::folder::Folder;
 use crate::cache::unit::Tier;
 use crate::compile::WARM;
 use crate::compile::tier1::{self, Tier1, Worker};
@@ -61,6 +63,8 @@ pub struct EngineConfig {
     pub optimise: bool,
     /// Statistics wanted.
     pub collect: Collect,
+    /// Where translations are kept for later processes.
+    pub images: Option<Arc<Folder>>,
 }
 
 impl Default for EngineConfig {
@@ -74,6 +78,7 @@ impl Default for EngineConfig {
             max_block: 32,
             optimise: true,
             collect: Collect::default(),
+            images: None,
         }
     }
 }
@@ -654,6 +659,13 @@ impl Engine {
             self.tier1.invalidate(start, end);
         }
     }
+
+    /// Guest code of a file has been mapped: translations of it that earlier processes have kept are used from now on, and others are kept by
+    /// [`Engine::keep`], until [`Engine::invalidate`] is called for any of it.
+    pub fn map_text(&self, _text: Text) {}
+
+    /// Keeps translations for later processes. Call it when the process ends or executes another program.
+    pub fn keep(&self) {}
 
     /// Counts and records so far. Callable on any thread at any time; takes locks, so not in a signal handler.
     pub fn stats(&self) -> Stats {

@@ -3,6 +3,7 @@
 pub mod block;
 pub mod code_memory;
 pub mod counter;
+pub mod image;
 pub mod tables;
 pub mod unit;
 
