@@ -148,8 +148,8 @@ pub enum Builtin {
     /// `Eval` under `CallConv::PreserveAll`, for cold paths: the address of [`crate::stubs::eval_thunk`], which calls `Eval`
     /// through this table.
     EvalCold = 2,
-    /// `extern "C" fn(state, op: *const BOp, code: *const Bytecode) -> u64`: executes one bytecode op that baseline code has no
-    /// template for. 0: done; 1: it faulted (repeat the guest instruction); for a conditional exit: 2 + number of the link.
+    /// `extern "C" fn(state, offset: u64, cell: *const ChainSlot) -> u64`: executes the bytecode op at `offset` bytes of the ops of the
+    /// [`crate::emit::Cell`]'s bytecode, which baseline code has no template for. 0: done; 1: it faulted (repeat the guest instruction); for a conditional exit: 2 + number of the link.
     BytecodeOp = 3,
 }
 

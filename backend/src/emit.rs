@@ -108,7 +108,7 @@ pub enum CompileError {
 /// What a relocation refers to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RelocTarget {
-    /// The unit's array of [`crate::abi::ChainSlot`]s.
+    /// The unit's array of [`crate::abi::ChainSlot`]s, its [`Cell`]s included.
     Slots,
     /// The counter of baseline code: a 16-bit word, reached with a GS prefix. When the code has made it negative, it returns
     /// [`crate::abi::EXIT_HOT`].
@@ -124,6 +124,16 @@ pub struct Reloc {
     pub target: RelocTarget,
     /// Added to it.
     pub addend: i64,
+}
+
+/// Baseline code's way to the bytecode of one of its blocks, for ops that the runtime executes ([`crate::abi::Builtin::BytecodeOp`]): placed
+/// as a [`crate::abi::ChainSlot`] with the bytecode's address in `code`, behind the unit's slots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cell {
+    /// Guest address of the block.
+    pub guest_pc: u64,
+    /// Address of its bytecode.
+    pub code: u64,
 }
 
 /// A host instruction that accesses guest memory, and where to go if it faults.
@@ -146,6 +156,8 @@ pub struct CompiledUnit {
     pub relocs: Vec<Reloc>,
     /// Guest address of each chain slot that the unit needs, in order.
     pub slots: Vec<u64>,
+    /// What stands behind them.
+    pub cells: Vec<Cell>,
     /// Guest address and code offset of each entry.
     pub entries: Vec<(u64, u32)>,
     /// Fault table, by ascending `access_offset`.
@@ -323,6 +335,7 @@ impl Compiler {
             code,
             relocs,
             slots: lowered.slots,
+            cells: Vec::new(),
             entries,
             faults: recovered.faults,
             pcmap: recovered.pcmap,

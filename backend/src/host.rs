@@ -80,3 +80,15 @@ pub fn caps(isa: &OwnedTargetIsa) -> HostCaps {
     }
     c
 }
+
+/// What of the host code may depend on: a bit for each feature that it has. Both compilers choose by these.
+pub fn features() -> u32 {
+    macro_rules! bits {
+        ($($name:tt)*) => {
+            [$(std::is_x86_feature_detected!($name)),*]
+        };
+    }
+    let bits = bits!["sse3" "ssse3" "sse4.1" "sse4.2" "popcnt" "lzcnt" "bmi1" "bmi2" "cmpxchg16b" "avx" "avx2" "fma" "f16c" "aes" "pclmulqdq"
+        "sha" "avx512f" "avx512dq" "avx512vl" "avx512bitalg" "avx512vbmi"];
+    bits.iter().enumerate().map(|(i, b)| u32::from(*b) << i).sum()
+}

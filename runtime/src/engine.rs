@@ -3,12 +3,14 @@
 //! The loop asks, at each return from translated code, where the guest goes on; looks for a tier-1 entry, else a tier-0 block, else
 //! translates one; links the exit just taken; and hands traps, faults and interrupts to the environment.
 
-use crate::cache::block::{Block0, COUNT_ONLY, Ends};
+use crate::cache::block::{Block0, COUNT_ONLY};
 use crate::cache::counter;
 use crate::cache::image::Text;
+use crate::cache::image::revive::MODE;
 use crate::cache::image::folder::Folder;
 use crate::cache::unit::Tier;
 use crate::compile::WARM;
+use crate::compile::make::Maker;
 use crate::compile::tier1::{self, Tier1, Worker};
 use crate::env::{Access, Environment, Exception, Flow};
 use crate::helpers;
@@ -18,16 +20,14 @@ use crate::stats::{self, Collect, Collector, Counter, Phase, Stats};
 use crate::sync::{Mutex, MutexGuard};
 use crate::vcpu::{TEMPS_OFFSET, Vcpu};
 use metaphrase_arm64::arch::features::{DEFAULT, Model};
-use metaphrase_arm64::arch::state::{FPSR_OFFSET, PC_OFFSET, SLOTS, branch_address};
-use metaphrase_arm64::translate::{self, Config};
+use metaphrase_arm64::arch::state::{FPSR_OFFSET, PC_OFFSET, branch_address};
 use metaphrase_backend::abi::{
     Builtin, ChainSlot, EXIT_FAULT, EXIT_HOT, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, decode_trap,
 };
 use metaphrase_backend::arena;
 use metaphrase_backend::baseline::Baseline;
 use metaphrase_backend::bytecode::Bytecode;
-use metaphrase_backend::bytecode::build::Builder;
-use metaphrase_ir::{TrapKind, Unit};
+use metaphrase_ir::TrapKind;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -110,8 +110,7 @@ pub struct Engine {
 
 /// Working memory for translation, one per CPU run.
 struct Scratch {
-    unit: Unit,
-    builder: Builder,
+    maker: Maker,
     baseline: Baseline,
 }
 
@@ -120,6 +119,8 @@ enum Next<'a> {
     Tier0(&'a Block0),
     /// Native code of a block: its host address.
     Native(&'a Block0, u64),
+    /// Code in an image.
+    Image(u64),
 }
 
 /// Why control came back from translated code.
@@ -141,10 +142,8 @@ enum From<'a> {
 impl Engine {
     /// A fresh engine.
     pub fn new(config: EngineConfig) -> std::io::Result<Engine> {
-        let cfg = Config::for_model(&config.cpu);
         let stats = Collector::new(config.collect);
-        let mut tier1 = Tier1::new(config.threshold, config.cache_size, cfg, stats);
-        tier1.optimise = config.optimise;
+        let tier1 = Tier1::new(&config, stats);
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Ok(Engine {
             config,
@@ -184,6 +183,7 @@ impl Engine {
             cpu.engine = self.id;
             cpu.helper_table = helpers::table().into_boxed_slice();
         }
+        cpu.frame.translations = Arc::as_ptr(&self.tier1);
         cpu.frame.header.helpers = cpu.helper_table.as_ptr() as u64;
         cpu.frame.feats = self.config.cpu.feats;
         cpu.shared
@@ -199,8 +199,7 @@ impl Engine {
 
     fn run_attached(&self, cpu: &mut Vcpu, env: &mut dyn Environment) -> i32 {
         let mut scratch = Scratch {
-            unit: Unit::new(&SLOTS),
-            builder: Builder::default(),
+            maker: Maker::default(),
             baseline: Baseline::new(PC_OFFSET, FPSR_OFFSET, TEMPS_OFFSET),
         };
         scratch.baseline.count = self.config.collect.stats;
@@ -212,7 +211,8 @@ impl Engine {
                 // What the exit belongs to may have been retired and freed.
                 from = From::Nothing;
             }
-            let next = self.find(cpu, env, &mut scratch, force);
+            let linking = matches!(from, From::Slot(_));
+            let next = self.find(cpu, env, &mut scratch, force, linking);
             self.link(cpu, std::mem::replace(&mut from, From::Nothing), &next);
             let back = match next {
                 Next::Tier0(b) => {
@@ -221,7 +221,7 @@ impl Engine {
                     // SAFETY: this thread's frame, named in `run`; the block was built for it.
                     Back::Tier0(unsafe { interp::run(&raw mut *cpu.frame, b, force) })
                 }
-                Next::Native(_, code) => {
+                Next::Native(_, code) | Next::Image(code) => {
                     cpu.count(Counter::Tier1Runs);
                     cpu.phase(Phase::Tier1);
                     self.enter_native(cpu, code)
@@ -254,7 +254,7 @@ impl Engine {
                     Flow::Continue
                 }
                 Left::Hot => {
-                    self.hot(cpu, &mut scratch.baseline);
+                    self.hot(cpu, &mut scratch);
                     // The jump cache may name the code just left.
                     from = From::Lookup;
                     Flow::Continue
@@ -368,26 +368,36 @@ impl Engine {
     }
 
     /// Baseline code at the guest pc has run often: a trace may begin there, or it is time for the optimizing compiler.
-    fn hot(&self, cpu: &mut Vcpu, base: &mut Baseline) {
+    fn hot(&self, cpu: &mut Vcpu, s: &mut Scratch) {
         let key = (cpu.frame.guest.pc, cpu.mode());
-        let (b, tier) = {
+        let found = {
             let t = self.tier1.tables.read();
-            match (t.block(key), t.entry(key)) {
-                (Some(b), Some(e)) => (ptr::from_ref(b), e.tier),
-                _ => return,
+            let tier = t.entry(key).map(|e| e.tier);
+            t.block(key).map(|b| (ptr::from_ref(b), tier))
+        };
+        let Some((b, tier)) = found else {
+            if key.1 == MODE && self.tier1.images.find(key.0).is_some() {
+                cpu.phase(Phase::Translate);
+                self.tier1.revive(&mut s.maker, key.0);
+                cpu.phase(Phase::Dispatch);
             }
+            return;
         };
         // SAFETY: found in the table while this CPU is in its epoch.
         let b = unsafe { &*b };
         let shard = cpu.shared.shard.load(Ordering::Relaxed);
-        if tier == Tier::Optimized || !b.round_over(shard) {
+        let Some(tier) = tier.filter(|t| *t != Tier::Optimized) else {
+            return;
+        };
+        if !b.round_over(shard) {
             return;
         }
         let left = self.config.threshold as u64;
         let left = left.saturating_sub(b.own_executions()).min(i32::MAX as u64) as i32;
         if tier == Tier::Baseline && left > 0 {
             cpu.phase(Phase::Compile);
-            if !self.tier1.promote_trace(base, b, &cpu.shared) {
+            let (base, maker) = (&mut s.baseline, &mut s.maker);
+            if !self.tier1.promote_trace(base, maker, b, &cpu.shared) {
                 b.count_down(left);
             }
             cpu.phase(Phase::Dispatch);
@@ -453,13 +463,14 @@ impl Engine {
         cpu.shared.active.store(0, Ordering::Release);
     }
 
-    /// What to run at the guest pc. `tier0`: not tier 1.
+    /// What to run at the guest pc. `tier0`: not tier 1. `linking`: a slot is to be linked to it.
     fn find<'a>(
         &'a self,
         cpu: &mut Vcpu,
         env: &mut dyn Environment,
         s: &mut Scratch,
         tier0: bool,
+        linking: bool,
     ) -> Next<'a> {
         let pc = cpu.frame.guest.pc;
         // SAFETY: cached pointers are removed in `enter` before anything retired is freed.
@@ -478,7 +489,19 @@ impl Engine {
                     .block((pc, cpu.mode()))
                     .map(ptr::from_ref);
                 cpu.count_n(Counter::TableHits, found.is_some() as u64);
-                let p = found.unwrap_or_else(|| self.translate(cpu, env, s));
+                let image = match found {
+                    None if cpu.mode() == MODE => self.tier1.images.find(pc),
+                    _ => None,
+                };
+                if let Some((.., code)) = image {
+                    cpu.count(Counter::ImageHits);
+                    if !tier0 && !linking {
+                        return Next::Image(code);
+                    }
+                }
+                let revived = image.and_then(|_| self.tier1.revive(&mut s.maker, pc));
+                let p = found.or(revived);
+                let p = p.unwrap_or_else(|| self.translate(cpu, env, s));
                 cpu.caches.remember(pc, p);
                 if cpu.caches.outgrown() {
                     let _tables = self.tier1.tables.read();
@@ -520,6 +543,14 @@ impl Engine {
                     cpu.count(Counter::LinksJump);
                 }
             }
+            (From::Lookup, Next::Image(code)) => {
+                let pc = cpu.frame.guest.pc;
+                let _tables = self.tier1.tables.read();
+                if self.tier1.images.find(pc).is_some_and(|f| f.2 == *code) {
+                    cpu.caches.remember_jump(pc, *code);
+                    cpu.count(Counter::LinksJump);
+                }
+            }
             _ => {}
         }
     }
@@ -550,43 +581,18 @@ impl Engine {
         s: &mut Scratch,
     ) -> arena::Box<Block0> {
         cpu.phase(Phase::Translate);
-        let pc = cpu.frame.guest.pc;
-        let cfg = Config::for_model(&self.config.cpu);
-        let page = pc & !0xfff;
-        let mut max = self.config.max_block;
-        let (block, code, words) = loop {
-            let mut words: Vec<u32> = Vec::new();
-            s.unit.clear();
-            s.unit.mode = cpu.mode();
-            let mut fetch = |at: u64| {
-                // Stop at the page end: the next page's mapping may differ.
-                let w = (at & !0xfff == page).then(|| env.fetch(at)).flatten();
-                words.extend(w);
-                w
-            };
-            let id = translate::translate_block(&mut s.unit, &cfg, pc, &mut fetch, max);
-            let block = s.unit.blocks[id.0 as usize].clone();
-            cpu.phase(Phase::Bytecode);
-            match s.builder.build(&s.unit, &block, TEMPS_OFFSET) {
-                Ok(code) => break (block, code, words),
-                Err(_) => max = (max / 2).max(1),
-            }
-        };
+        let key = (cpu.frame.guest.pc, cpu.mode());
+        let (cfg, max) = (&self.tier1.cfg, self.config.max_block);
+        let bytecode = || cpu.phase(Phase::Bytecode);
+        let made = s.maker.make(cfg, key, max, |at| env.fetch(at), bytecode);
         cpu.phase(Phase::Dispatch);
-        self.count_block(cpu, &words, &code);
+        self.count_block(cpu, &made.words, &made.code);
         let threshold = match (self.config.jit, self.config.baseline()) {
             (JitMode::Off, _) => self.config.collect.stats.then_some(COUNT_ONLY as u32),
             (_, true) => Some(WARM),
             (_, false) => Some(self.config.threshold),
         };
-        arena::new(Block0::new(
-            pc,
-            cpu.mode(),
-            arena::slice(&words),
-            code,
-            Ends::of(&block.exit),
-            threshold,
-        ))
+        arena::new(made.into_block(key, threshold))
     }
 
     fn trap(&self, cpu: &mut Vcpu, env: &mut dyn Environment, t: TrapKind) -> Flow {
@@ -662,10 +668,16 @@ impl Engine {
 
     /// Guest code of a file has been mapped: translations of it that earlier processes have kept are used from now on, and others are kept by
     /// [`Engine::keep`], until [`Engine::invalidate`] is called for any of it.
-    pub fn map_text(&self, _text: Text) {}
+    pub fn map_text(&self, text: Text) {
+        if self.config.baseline() && self.config.jit == JitMode::Background {
+            self.tier1.map_text(text);
+        }
+    }
 
     /// Keeps translations for later processes. Call it when the process ends or executes another program.
-    pub fn keep(&self) {}
+    pub fn keep(&self) {
+        self.tier1.keep();
+    }
 
     /// Counts and records so far. Callable on any thread at any time; takes locks, so not in a signal handler.
     pub fn stats(&self) -> Stats {
@@ -750,7 +762,7 @@ fn count_exit(cpu: &Vcpu, ran: &Next<'_>, back: &Back<'_>) {
         Back::Slot(_) => Counter::LeftUnlinkedSlot,
         Back::Tier0(l) => match l {
             Left::Unlinked(..) => Counter::LeftUnlinkedBlock,
-            Left::Lookup if matches!(ran, Next::Native(..)) => Counter::JumpMisses,
+            Left::Lookup if matches!(ran, Next::Native(..) | Next::Image(_)) => Counter::JumpMisses,
             Left::Lookup => Counter::Tier0Indirect,
             Left::Trap(_) => Counter::LeftTrap,
             Left::Stop => Counter::LeftStop,

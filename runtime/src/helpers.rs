@@ -7,7 +7,7 @@ use crate::mem::bulk::{self, From};
 use crate::vcpu::Frame;
 use metaphrase_arm64::arch::{pauth, sysreg};
 use metaphrase_arm64::translate::mops;
-use metaphrase_backend::abi::Builtin;
+use metaphrase_backend::abi::{Builtin, ChainSlot};
 use metaphrase_backend::bytecode::{BOp, Bytecode};
 use metaphrase_ir::helper::HelperId;
 use metaphrase_ir::{FlagsKind, Inst, Op, Type, Value, arith, flags};
@@ -202,9 +202,19 @@ extern "C" fn eval(state: *mut u8, packed: u64, imm: u64, args: *const [u128; 4]
 }
 
 /// See [`Builtin::BytecodeOp`].
-extern "C" fn bytecode_op(state: *mut u8, op: *const BOp, code: *const Bytecode) -> u64 {
-    // SAFETY: baseline code passes its frame, and addresses within the bytecode that it was made from, which outlives it.
-    unsafe { crate::interp::one_op(state.cast(), &*op, &*code) }
+extern "C" fn bytecode_op(state: *mut u8, offset: u64, cell: *const ChainSlot) -> u64 {
+    // SAFETY: baseline code passes its cell.
+    let cell = unsafe { &*cell };
+    // SAFETY: bytecode that a cell names outlives the code.
+    let code = unsafe { (cell.code.load(Ordering::Acquire) as *const Bytecode).as_ref() };
+    let Some(code) = code.or_else(|| frame(state).bytecode(cell)) else {
+        return 1;
+    };
+    let Some(op) = code.ops.get(offset as usize / size_of::<BOp>()) else {
+        return 1;
+    };
+    // SAFETY: as above; the op is one of the bytecode's.
+    unsafe { crate::interp::one_op(state.cast(), op, code) }
 }
 
 /// See [`Builtin::Nzcv`].

@@ -110,6 +110,7 @@ counters! {
     BlockHits           "lookup.block_cache_hits"    Count "Dispatcher look-ups answered by the CPU's block cache";
     BlockMisses         "lookup.block_cache_misses"  Count "Dispatcher look-ups that went to the shared table";
     TableHits           "lookup.table_hits"          Count "Those of them that found a translation there";
+    ImageHits           "lookup.image_hits"          Count "Those of them that found a translation of an earlier process";
     JumpHits            "lookup.jump_cache_hits"     Count "Indirect branches in native code answered by the jump cache (with --stats)";
     JumpMisses          "lookup.jump_cache_misses"   Count "Indirect branches in native code that went to the dispatcher";
     Tier0Indirect       "lookup.tier0_indirect"      Count "Indirect branches in tier 0; all go to the dispatcher";

@@ -2,11 +2,13 @@
 
 pub(crate) mod caches;
 
+use crate::compile::tier1::Tier1;
 use crate::stats::{Clock, Counter, CpuCounts, Phase};
 use caches::Caches;
 use metaphrase_arm64::arch::features::FeatSet;
 use metaphrase_arm64::arch::state::GuestState;
-use metaphrase_backend::abi::{FrameHeader, HEADER_SIZE, JumpEntry};
+use metaphrase_backend::abi::{ChainSlot, FrameHeader, HEADER_SIZE, JumpEntry};
+use metaphrase_backend::bytecode::Bytecode;
 use metaphrase_backend::bytecode::build::TEMPS;
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -33,6 +35,8 @@ pub struct Frame {
     pub in_code: bool,
     /// The CPU's counts, for helpers and the interpreter.
     counts: *const CpuCounts,
+    /// What the engine that it runs on has translated.
+    pub(crate) translations: *const Tier1,
 }
 
 /// Frame offset of [`Frame::temps`].
@@ -52,6 +56,12 @@ impl Frame {
     pub fn counts(&self) -> &CpuCounts {
         // SAFETY: set in `Vcpu::new` to what the CPU's `shared` owns, which lives as long as the frame.
         unsafe { &*self.counts }
+    }
+
+    /// The bytecode behind a cell of baseline code that the process did not compile itself.
+    pub(crate) fn bytecode(&self, cell: &ChainSlot) -> Option<&Bytecode> {
+        // SAFETY: set when the CPU entered the engine, which outlives its run.
+        unsafe { self.translations.as_ref() }?.bytecode(cell)
     }
 
     /// Adds MXCSR's sticky bits to the guest's FPSR and gives Rust its default MXCSR. Does nothing outside translated code.
@@ -191,6 +201,7 @@ impl Vcpu {
             feats: FeatSet::V8_0,
             in_code: false,
             counts: &raw const shared.counts,
+            translations: std::ptr::null(),
         });
         Vcpu {
             frame,

@@ -34,9 +34,9 @@ use crate::abi::{
     Builtin, ChainSlot, EXIT_FAULT, FrameHeader, HEADER_SIZE, MODE_FP, MODE_ROUNDING, STATE_BIAS,
 };
 use crate::bytecode::{BOp, Bytecode, EvalDesc, Op0, Pair};
-use crate::emit::{CompiledUnit, FaultSite, Reloc, RelocTarget};
+use crate::emit::{Cell, CompiledUnit, FaultSite, Reloc, RelocTarget};
 use crate::pcmap::PcMap;
-use asm::{Enc, Gpr, RAX, RCX, RDI, RDX, RSI, Xmm, cc};
+use asm::{Enc, Gpr, RAX, RCX, RDI, RSI, Xmm, cc};
 use metaphrase_ir::Type;
 use regs::{Dirty, Regs};
 pub use simd_crypto::stays;
@@ -151,8 +151,8 @@ pub struct Baseline {
     pc_word: u16,
     /// Frame offset of FPSR.
     fpsr: usize,
-    /// Addresses of the blocks' bytecode and ops, and which of them is being compiled.
-    parts: Vec<(u64, u64)>,
+    /// The blocks: guest address, bytecode; and which of them is being compiled.
+    parts: Vec<Cell>,
     part: u16,
     /// Successors of the block being compiled.
     succ: Pair,
@@ -175,6 +175,8 @@ pub struct Baseline {
     faults: Vec<FaultSite>,
     relocs: Vec<Reloc>,
     slots: Vec<u64>,
+    /// What the code needs behind its slots.
+    cells: Vec<Cell>,
     /// With the number of the block, and what is to be stored first (a range of `dirty`).
     cold: Vec<(u16, Cold, (u32, u32))>,
     /// Registers that are dirty at accesses and at jumps off the main path.
@@ -241,6 +243,7 @@ impl Baseline {
             faults: Vec::new(),
             relocs: Vec::new(),
             slots: Vec::new(),
+            cells: Vec::new(),
             cold: Vec::new(),
             dirty: Vec::new(),
             unsaved: Vec::new(),
@@ -272,7 +275,7 @@ impl Baseline {
         };
     }
 
-    /// Compiles the block at `pc`. The code embeds the address of `code`, which must stay in place while the unit lives.
+    /// Compiles the block at `pc`. The unit's cells hold the address of `code`, which must stay in place while the unit lives.
     /// `mode`: the block's translation mode. `None`: the host or the block is not suited.
     pub fn compile(&mut self, code: &Bytecode, pc: u64, mode: u64) -> Option<CompiledUnit> {
         self.begin(mode, None);
@@ -293,8 +296,10 @@ impl Baseline {
             return None;
         }
         self.part = self.parts.len() as u16;
-        let at = std::ptr::from_ref(code) as u64;
-        self.parts.push((at, code.ops.as_ptr() as u64));
+        self.parts.push(Cell {
+            guest_pc: pc,
+            code: std::ptr::from_ref(code) as u64,
+        });
         self.succ = code.succ.unwrap_or(Pair {
             taken: pc,
             fall: pc,
@@ -337,6 +342,7 @@ impl Baseline {
         self.faults.clear();
         self.relocs.clear();
         self.slots.clear();
+        self.cells.clear();
         self.cold.clear();
         self.dirty.clear();
         self.unsaved.clear();
@@ -622,13 +628,26 @@ impl Baseline {
         }
     }
 
+    /// Where among slots and cells that of a block is. Slots are complete by now.
+    fn cell(&mut self, part: u16) -> u32 {
+        let cell = self.parts[part as usize];
+        let n = self.cells.iter().position(|c| *c == cell);
+        let n = n.unwrap_or_else(|| {
+            self.cells.push(cell);
+            self.cells.len() - 1
+        });
+        (self.slots.len() + n) as u32
+    }
+
     /// Calls the single-op entry of the runtime; RSI is the op's offset.
     fn call_runtime(&mut self, part: u16) {
-        let (code, ops) = self.parts[part as usize];
+        let cell = self.cell(part);
         let a = &mut self.r.asm;
-        a.mov_imm(RAX, ops);
-        a.alu(asm::alu::ADD, true, RSI, RAX);
-        a.mov_imm(RDX, code);
+        a.put(0x15_8d_48, 3); // lea rdx, [rip + cell]
+        a.put(0, 4);
+        let field = a.pos() as u32 - 4;
+        self.reloc(field, cell, 4);
+        let a = &mut self.r.asm;
         a.lea(true, RDI, asm::STATE, -(STATE_BIAS as i32));
         a.header(Enc(0, 0, 0x8b), true, RAX, offset_of!(FrameHeader, helpers));
         let entry = 8 * Builtin::BytecodeOp.index() as i32;
@@ -690,6 +709,7 @@ impl Baseline {
             code: self.r.asm.code().to_vec(),
             relocs: self.relocs.clone(),
             slots: self.slots.clone(),
+            cells: self.cells.clone(),
             entries: vec![(pc, 0)],
             faults: self.faults.clone(),
             pcmap: PcMap {

@@ -143,9 +143,13 @@ impl Baseline {
     /// A constant, from the pool behind the code.
     pub(super) fn constant(&mut self, v: u128) -> Xmm {
         let x = self.r.alloc_x();
+        self.load_constant(x, v);
+        x
+    }
+    /// `x` = a constant from the pool.
+    pub(super) fn load_constant(&mut self, x: Xmm, v: u128) {
         let field = self.r.asm.rip(Enc(0, 1, 0x10), x);
         self.pool.push((field, v));
-        x
     }
     /// A constant with every lane equal to `v`.
     pub(super) fn splat(&mut self, log2: u32, v: u64) -> Xmm {

@@ -49,9 +49,7 @@ impl Baseline {
         } else if *v == u128::MAX {
             self.r.asm.rr(Enc(0x66, 1, 0x76), false, x, x);
         } else {
-            let t = self.r.alloc();
-            self.r.asm.mov_imm(t, std::ptr::from_ref(v) as u64);
-            self.r.asm.rm(Enc(0, 1, 0x10), false, x, t, 0);
+            self.load_constant(x, *v);
         }
         self.r.set_v(o.d, x);
     }

@@ -208,6 +208,11 @@ impl Block0 {
         self.set_left(n);
     }
 
+    /// Its code has run `n` times before it was published.
+    pub fn credit(&self, n: u64) {
+        self.counted.fetch_add(n, Ordering::Relaxed);
+    }
+
     fn set_left(&self, n: i32) {
         let round = n.min(LONGEST);
         for (a, n) in [(&self.left_set, n), (&self.left, n), (&self.round, round)] {

@@ -10,7 +10,9 @@ pub mod unit;
 /// If host address `pc` is an access to guest memory in translated code: where to resume, and the guest pc of the instruction.
 /// Async-signal-safe.
 pub fn landing(pc: u64) -> Option<(u64, u64)> {
-    let u = code_memory::unit_at(pc)?;
+    let Some(u) = code_memory::unit_at(pc) else {
+        return image::mapped::landing(pc);
+    };
     let site = u.fault_site(pc)?;
     Some((u.exec + site.landing_offset as u64, site.guest_pc))
 }

@@ -260,17 +260,19 @@ impl Tables {
     pub fn units_in_segment(&self, segment: usize) -> Vec<u64> {
         self.units
             .iter()
-            .filter(|u| u.segment == segment)
+            .filter(|u| u.segment == Some(segment))
             .map(|u| u.id)
             .collect()
     }
 
+    /// Live units.
+    pub fn units(&self) -> impl Iterator<Item = &Unit1> {
+        self.units.iter().map(|u| &**u)
+    }
+
     /// Live units of the optimizing compiler.
     pub fn regions(&self) -> impl Iterator<Item = &Unit1> {
-        self.units
-            .iter()
-            .map(|u| &**u)
-            .filter(|u| u.tier == Tier::Optimized)
+        self.units().filter(|u| u.tier == Tier::Optimized)
     }
 
     /// Live tier-0 blocks.
@@ -324,7 +326,7 @@ impl Tables {
 
     /// Whether a retired unit of this segment is not free yet.
     pub fn segment_busy(&self, segment: usize) -> bool {
-        self.retired_units.iter().any(|(_, u)| u.segment == segment)
+        self.retired_units.iter().any(|(_, u)| u.segment == Some(segment))
     }
 
     /// Retired blocks not freed yet.

@@ -1,6 +1,8 @@
 //! A unit of host code: of a block (baseline) or a region (optimized), with its entries, chain slots and fault sites.
 
 use super::counter::Counter;
+use super::image::format::Field;
+use super::image::mapped::Image;
 use crate::sync::Mutex;
 use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::arena;
@@ -23,8 +25,19 @@ pub enum Tier {
     Optimized,
 }
 
-/// Distances of slots from a unit's code.
-type Incoming = Mutex<SmallVec<[i32; 4]>>;
+/// Addresses of slots.
+type Incoming = Mutex<SmallVec<[usize; 2]>>;
+
+/// What is needed to put a unit into an image, beside what is known of it.
+#[derive(Debug)]
+pub struct Keep {
+    /// Fields of its code that refer to slots and counter.
+    pub relocs: arena::Box<[Field]>,
+    /// Cells behind its slots.
+    pub cells: u32,
+    /// Whether the last two slots are notes.
+    pub noted: bool,
+}
 
 /// Compiled code of one block or region. Immutable but for its links.
 #[derive(Debug)]
@@ -51,15 +64,19 @@ pub struct Unit1 {
     pub counter: u64,
     /// Fault sites, ascending by access offset.
     pub faults: arena::Box<[FaultSite]>,
-    /// Arena segment.
-    pub segment: usize,
+    /// Segment of code memory; none if the code lies in an image.
+    pub segment: Option<usize>,
+    /// If it may be kept in an image.
+    pub kept: Option<Keep>,
+    /// The image where it lies, and its number there.
+    pub image: Option<(&'static Image, u32)>,
     /// A trace whose last block leads back to its first.
     pub loops: bool,
     /// How often this region has been rebuilt with more entries.
     pub rebuilds: u32,
     /// Retired.
     pub dead: AtomicBool,
-    /// Slots of other units linked to entries of this one: distances from `exec`, which rel32 reaches.
+    /// Slots linked to entries of this unit, but those of its image that have been so from the start.
     pub incoming: Incoming,
 }
 
@@ -102,21 +119,17 @@ impl Unit1 {
         self.ranges.iter().any(|r| pc >= r.0 && pc < r.1)
     }
 
-    fn distance(&self, slot: &ChainSlot) -> i32 {
-        (std::ptr::from_ref(slot) as u64).wrapping_sub(self.exec) as i32
-    }
-
-    /// Links a slot of the same arena to `code`, an entry of this unit. The caller holds the tables' lock.
+    /// Links a slot to `code`, an entry of this unit. The caller holds the tables' lock.
     pub fn link(&self, slot: &ChainSlot, code: u64) {
         let mut incoming = self.incoming.lock();
         if slot.code.swap(code, Ordering::AcqRel) != code {
-            incoming.push(self.distance(slot));
+            incoming.push(std::ptr::from_ref(slot) as usize);
         }
     }
 
     /// A slot that was linked to this unit is gone.
     pub fn forget_slot(&self, slot: &ChainSlot) {
-        let it = self.distance(slot);
+        let it = std::ptr::from_ref(slot) as usize;
         self.incoming.lock().retain(|i| *i != it);
     }
 
@@ -124,11 +137,15 @@ impl Unit1 {
     /// Returns how many there were.
     pub fn unlink_incoming(&self, unlinked: u64) -> u64 {
         let links = std::mem::take(&mut *self.incoming.lock());
-        for &d in &links {
-            let slot = self.exec.wrapping_add_signed(d as i64) as *const ChainSlot;
-            // SAFETY: a slot in the list belongs to a unit that is alive (retiring it removes its slots from here).
-            unsafe { (*slot).code.store(unlinked, Ordering::Release) };
+        for &at in &links {
+            // SAFETY: a slot in the list belongs to a unit that is alive (retiring it removes its slots from here), or to an image.
+            let slot = unsafe { &*(at as *const ChainSlot) };
+            slot.code.store(unlinked, Ordering::Release);
         }
-        links.len() as u64
+        let own = self.image.map_or(0, |(image, _)| {
+            let of = |&(pc, code): &(u64, u64)| image.unlink(pc, code, unlinked);
+            self.entries.iter().map(of).sum()
+        });
+        links.len() as u64 + own
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod cpu_time;
 mod cpus;
+pub mod make;
 mod own;
 mod placed;
 mod record;

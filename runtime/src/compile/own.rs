@@ -2,6 +2,7 @@
 
 use crate::cache::block::Block0;
 use crate::cache::unit::Tier;
+use crate::compile::make::Maker;
 use crate::compile::placed::Installed;
 use crate::compile::tier1::Tier1;
 use crate::compile::trace::{self, Trace};
@@ -42,23 +43,34 @@ impl Tier1 {
     }
 
     /// Compiles the trace of a block whose baseline code has run often, and publishes it. False if the block's code is still the same.
-    pub fn promote_trace(&self, base: &mut Baseline, hot: &Block0, own: &CpuShared) -> bool {
+    pub fn promote_trace(
+        &self,
+        base: &mut Baseline,
+        maker: &mut Maker,
+        hot: &Block0,
+        own: &CpuShared,
+    ) -> bool {
         let count = self.threshold.min(i32::MAX as u32) as i32 - trace::AT;
         if count <= 0 || !self.ready() {
             return false;
         }
         let begun = self.stats.collect.records().then(Instant::now);
-        let (blocks, loops) = {
-            let t = self.tables.read();
-            let Some(Trace { blocks, loops }) = trace::choose(&t, hot) else {
-                return false;
+        // SAFETY: blocks in the table stay in place while this CPU is in its epoch.
+        let keep = |b: &Block0| unsafe { &*std::ptr::from_ref(b) };
+        let chosen = loop {
+            let mut missing = Vec::new();
+            let chosen = {
+                let t = self.tables.read();
+                let all = |t: Trace<'_>| (t.blocks.into_iter().map(keep).collect(), t.loops);
+                trace::choose(&t, hot, &mut missing).map(all)
             };
-            // SAFETY: blocks in the table stay in place while this CPU is in its epoch.
-            let keep = |b: &Block0| unsafe { &*std::ptr::from_ref(b) };
-            (
-                blocks.into_iter().map(keep).collect::<Vec<&Block0>>(),
-                loops,
-            )
+            // What lies in images has to be known first.
+            if !self.revive_all(maker, hot.mode, missing) {
+                break chosen;
+            }
+        };
+        let Some((blocks, loops)): Option<(Vec<&Block0>, bool)> = chosen else {
+            return false;
         };
         let head = blocks[0];
         let key = (head.pc, head.mode);

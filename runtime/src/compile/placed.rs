@@ -5,13 +5,15 @@
 //! *pinned* until the unit is in the tables or given up. Must not know what a unit is for.
 
 use crate::cache::code_memory::{CodeMemory, Place};
-use crate::cache::unit::{Tier, Unit1};
+use crate::cache::image::format::Field;
+use crate::cache::unit::{Keep, Tier, Unit1};
 use crate::compile::tier1::Tier1;
 use crate::stats::{Counter, EndReason};
 use crate::sync::Mutex;
 use crate::vcpu::CpuShared;
 use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::arena;
+use metaphrase_backend::baseline::NOTES;
 use metaphrase_backend::emit::CompiledUnit;
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -46,6 +48,16 @@ pub(super) struct Installed<'a> {
     pub(super) pinned: Pinned<'a>,
 }
 
+fn keep(c: &CompiledUnit) -> Option<Keep> {
+    let relocs = c.relocs.iter().map(Field::of);
+    let relocs = relocs.collect::<Option<SmallVec<[Field; 8]>>>()?;
+    Some(Keep {
+        relocs: arena::slice(&relocs),
+        cells: c.cells.len() as u32,
+        noted: c.slots.ends_with(&NOTES),
+    })
+}
+
 impl Tier1 {
     /// Places code and slots; the unit is not reachable yet.
     pub(super) fn install(
@@ -57,7 +69,7 @@ impl Tier1 {
         guest_insns: u32,
         own: Option<&CpuShared>,
     ) -> Option<Installed<'_>> {
-        let place = self.place(c.code.len(), c.slots.len(), own)?;
+        let place = self.place(c.code.len(), c.slots.len() + c.cells.len(), own)?;
         let pinned = Pinned::new(&self.memory, place.segment);
         self.write(&place, c)?;
         let unit = arena::new(Unit1 {
@@ -80,7 +92,9 @@ impl Tier1 {
                 place.counter
             },
             faults: arena::slice(&c.faults),
-            segment: place.segment,
+            segment: Some(place.segment),
+            kept: self.images.enabled().then(|| keep(c)).flatten(),
+            image: None,
             loops: false,
             rebuilds: 0,
             dead: AtomicBool::new(false),
@@ -116,9 +130,11 @@ impl Tier1 {
             std::ptr::copy_nonoverlapping(c.code.as_ptr(), place.write, c.code.len());
             let code = std::slice::from_raw_parts_mut(place.write, c.code.len());
             c.relocate(code, place.exec, place.slots as u64, place.counter)?;
-            for (i, &guest_pc) in c.slots.iter().enumerate() {
+            let slots = c.slots.iter().map(|&pc| (unlinked, pc));
+            let cells = c.cells.iter().map(|c| (c.code, c.guest_pc));
+            for (i, (code, guest_pc)) in slots.chain(cells).enumerate() {
                 place.slots.add(i).write(ChainSlot {
-                    code: AtomicU64::new(unlinked),
+                    code: AtomicU64::new(code),
                     guest_pc,
                 });
             }

@@ -40,15 +40,16 @@ struct Piece {
 }
 
 /// Grows the region anchored at `key`; `entries`: further guest addresses that must be entries if they are reached.
-/// `None` if the anchor is gone or empty.
+/// `None` if the anchor is gone or empty. `missing` gets the guest addresses of blocks that were looked for and are not in the tables.
 pub fn build(
     tables: &Tables,
     key: Key,
     entries: &[u64],
     threshold: u32,
     cfg: &Config,
+    missing: &mut Vec<u64>,
 ) -> Option<Region> {
-    let mut g = grow(tables, key, entries, threshold)?;
+    let mut g = grow(tables, key, entries, threshold, missing)?;
     let Grown {
         blocks, entries, ..
     } = &mut g;
@@ -99,7 +100,13 @@ struct Candidate {
     inline: Option<u64>,
 }
 
-fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Option<Grown<'a>> {
+fn grow<'a>(
+    tables: &'a Tables,
+    key: Key,
+    entries: &[u64],
+    threshold: u32,
+    missing: &mut Vec<u64>,
+) -> Option<Grown<'a>> {
     let (anchor, mode) = key;
     let stays = |b: &Block0| threshold > WARM && baseline::stays(&b.code);
     tables.block(key).filter(|b| !b.is_empty() && !stays(b))?;
@@ -123,6 +130,7 @@ fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Op
             continue;
         }
         let Some(b) = tables.block((pc, mode)) else {
+            missing.push(pc);
             continue;
         };
         let wanted = pc == anchor || entries.contains(&pc);
@@ -155,7 +163,11 @@ fn grow<'a>(tables: &'a Tables, key: Key, entries: &[u64], threshold: u32) -> Op
                     callees.push_back(callee(tables, (s.taken, mode)));
                 }
             }
-            let warm_after = tables.block((after, mode)).is_some_and(|r| g.warm(r));
+            let site = tables.block((after, mode));
+            if site.is_none() {
+                missing.push(after);
+            }
+            let warm_after = site.is_some_and(|r| g.warm(r));
             if warm_after && (c.inline.is_some() || tables.optimized((after, mode)).is_none()) {
                 if c.inline.is_none() {
                     g.entries.insert(after);

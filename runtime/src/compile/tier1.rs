@@ -2,15 +2,19 @@
 
 use crate::cache::block::Block0;
 use crate::cache::code_memory::CodeMemory;
+use crate::cache::image::{self, Images, Text};
 use crate::cache::tables::{Key, Tables};
 use crate::cache::unit::{Tier, Unit1};
 use crate::compile::cpu_time::CpuClocks;
+use crate::compile::make::Maker;
 use crate::compile::record::Made;
 use crate::compile::region::{self, Region};
+use crate::compile::trace;
+use crate::engine::EngineConfig;
 use crate::stats::{self, Collector, Counter, EndReason};
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockWriteGuard};
 use crate::vcpu::CpuShared;
-use crate::vcpu::caches::{Log, forget_jumps};
+use crate::vcpu::caches::{Log, forget_code, forget_jumps};
 use metaphrase_arm64::arch::state::PC_OFFSET;
 use metaphrase_arm64::translate::Config;
 use metaphrase_backend::arena;
@@ -34,6 +38,10 @@ pub struct Tier1 {
     /// Whether IR is optimised.
     pub optimise: bool,
     cache_size: usize,
+    /// Most guest instructions in a block.
+    pub(crate) max_block: u32,
+    /// Translations of earlier processes.
+    pub images: Images,
     /// All translations of the address space.
     pub tables: RwLock<Tables>,
     /// Advances with every retirement.
@@ -57,7 +65,7 @@ pub struct Tier1 {
     /// Processor time of the workers.
     pub worker_clocks: CpuClocks,
     stop: AtomicBool,
-    pub(super) next_id: AtomicU64,
+    pub(crate) next_id: AtomicU64,
     /// Address of the trampoline; 0 until code memory exists.
     pub trampoline: AtomicU64,
     unlinked: AtomicU64,
@@ -76,6 +84,7 @@ pub struct ForkGuard<'a> {
     cpus: MutexGuard<'a, Vec<Arc<CpuShared>>>,
     worker_clocks: MutexGuard<'a, Vec<libc::clockid_t>>,
     stats: stats::ForkGuard<'a>,
+    _texts: image::ForkGuard<'a>,
     _arena: arena::ForkGuard,
 }
 
@@ -96,6 +105,7 @@ struct Choice {
 /// One thread's compiler.
 pub struct Worker {
     compiler: Compiler,
+    maker: Maker,
     opt: metaphrase_ir::opt::Scratch,
 }
 
@@ -107,13 +117,22 @@ impl std::fmt::Debug for Worker {
 
 impl Tier1 {
     /// Nothing compiled, no memory mapped, no thread started.
-    pub fn new(threshold: u32, cache_size: usize, cfg: Config, stats: Collector) -> Tier1 {
+    pub fn new(config: &EngineConfig, stats: Collector) -> Tier1 {
+        let settings = (
+            format!("{:?}", config.cpu.feats),
+            config.cpu.midr,
+            config.threshold,
+            config.max_block,
+            config.optimise,
+        );
         Tier1 {
             stats,
-            threshold,
-            cfg,
-            optimise: true,
-            cache_size,
+            threshold: config.threshold,
+            cfg: Config::for_model(&config.cpu),
+            optimise: config.optimise,
+            cache_size: config.cache_size,
+            max_block: config.max_block,
+            images: Images::new(config.images.clone(), &settings),
             tables: RwLock::default(),
             epoch: AtomicU64::new(1),
             block_epoch: AtomicU64::new(1),
@@ -146,6 +165,7 @@ impl Tier1 {
             cpus: self.cpus.lock(),
             worker_clocks: self.worker_clocks.lock(),
             stats: self.stats.before_fork(),
+            _texts: self.images.before_fork(),
             _arena: arena::before_fork(),
         }
     }
@@ -166,6 +186,7 @@ impl Tier1 {
         if let Some(m) = g.memory.as_mut() {
             m.set_foreign();
         }
+        self.images.seen(self.next_id.load(Ordering::Relaxed));
         self.stats.after_fork_child(g.stats, &own.counts);
     }
 
@@ -182,14 +203,25 @@ impl Tier1 {
     /// Drops the translations of `[start, end)`. True if there were any.
     pub fn invalidate(&self, start: u64, end: u64) -> bool {
         self.changes.fetch_add(1, Ordering::SeqCst);
-        if !self.tables.read().touches(start, end) {
+        if !self.images.touches(start, end) && !self.tables.read().touches(start, end) {
             return false;
         }
         let mut t = self.tables.write();
         let epoch = self.epoch.load(Ordering::SeqCst);
+        let closed = self.images.changed(start, end);
+        let (start, end) = closed.iter().fold((start, end), |r, i| {
+            let g = i.guest();
+            (r.0.min(g.start), r.1.max(g.end))
+        });
         let gone = t.retire(start, end, epoch, self.unlinked());
-        if gone.blocks + gone.units.len() == 0 {
+        if closed.is_empty() && gone.blocks + gone.units.len() == 0 {
             return false;
+        }
+        for i in &closed {
+            i.close(self.unlinked());
+            for c in self.cpus.lock().iter() {
+                forget_code(&c.jumps, i.code());
+            }
         }
         self.count_invalidated(&gone);
         self.purge_jump_caches(&mut t);
@@ -197,7 +229,7 @@ impl Tier1 {
         self.retired.lock().push(number, &gone.pcs);
         self.block_epoch.store(number, Ordering::SeqCst);
         self.epoch.fetch_add(1, Ordering::SeqCst);
-        if !gone.units.is_empty() {
+        if !gone.units.is_empty() || !closed.is_empty() {
             // Others may be in a loop that has just been patched.
             self.stop_all();
         }
@@ -231,7 +263,7 @@ impl Tier1 {
             return;
         }
         if let Some(m) = self.memory.lock().as_ref() {
-            for u in free {
+            for u in free.iter().filter(|u| u.segment.is_some()) {
                 m.set_lines(u.exec, u.len, std::ptr::null_mut());
             }
         }
@@ -245,11 +277,31 @@ impl Tier1 {
         match Compiler::new(&CompileOpts::default()) {
             Ok(compiler) => Some(Worker {
                 compiler,
+                maker: Maker::default(),
                 opt: Default::default(),
             }),
             Err(e) => {
                 tracing::error!(target: "compile", "no tier 1: {e}");
                 None
+            }
+        }
+    }
+
+    /// A text has been mapped: what earlier processes have translated is used from now on.
+    pub fn map_text(&self, text: Text) {
+        let Some(image) = self.images.map(text) else {
+            return;
+        };
+        if !self.ready() {
+            return;
+        }
+        if let Some(thunk) = image.thunk() {
+            let (ok, failed) = (Ordering::AcqRel, Ordering::Relaxed);
+            let _ = self.eval_cold.compare_exchange(0, thunk, ok, failed);
+        }
+        for &n in image.view.hot() {
+            if let Some(c) = image.counter(n) {
+                c.begin_all(trace::AT / 4);
             }
         }
     }
@@ -379,7 +431,7 @@ impl Tier1 {
         let wait = (begun - queued).as_nanos() as u64;
         self.stats.add(Counter::QueueWait, wait);
         self.stats.peak(Counter::QueueWaitPeak, wait);
-        let choice = self.choose(key);
+        let choice = self.choose_all(&mut w.maker, key);
         let t = self.stats.add_time(Counter::StageRegion, begun);
         let Some(c) = choice else {
             self.stats.add(Counter::CompileNotNeeded, 1);
@@ -426,8 +478,19 @@ impl Tier1 {
         self.stats.add_time(Counter::StagePublish, t);
     }
 
-    /// The region to compile for a hot key, its anchor, and the unit that it replaces.
-    fn choose(&self, key: Key) -> Option<Choice> {
+    /// As [`Self::choose`], once what belongs to the region and lies in an image has been revived.
+    fn choose_all(&self, maker: &mut Maker, key: Key) -> Option<Choice> {
+        loop {
+            let mut missing = Vec::new();
+            let choice = self.choose(key, &mut missing);
+            if !self.revive_all(maker, key.1, missing) {
+                return choice;
+            }
+        }
+    }
+
+    /// The region to compile for a hot key, its anchor, and the unit that it replaces. `missing` gets keys that were not in the tables.
+    fn choose(&self, key: Key, missing: &mut Vec<u64>) -> Option<Choice> {
         let t = self.tables.read();
         if let Some(e) = t.optimized(key) {
             if let Some(b) = t.block(key)
@@ -443,7 +506,7 @@ impl Tier1 {
             let anchor = (u.entries[0].0, u.mode);
             let mut entries: Vec<u64> = u.entries.iter().map(|e| e.0).collect();
             entries.push(key.0);
-            let r = region::build(&t, anchor, &entries, self.threshold, &self.cfg)?;
+            let r = region::build(&t, anchor, &entries, self.threshold, &self.cfg, missing)?;
             if r.unit.blocks.iter().any(|b| b.entry && b.pc == key.0) {
                 return Some(Choice {
                     region: r,
@@ -452,7 +515,7 @@ impl Tier1 {
                 });
             }
         }
-        let r = region::build(&t, key, &[], self.threshold, &self.cfg)?;
+        let r = region::build(&t, key, &[], self.threshold, &self.cfg, missing)?;
         Some(Choice {
             region: r,
             anchor: key,

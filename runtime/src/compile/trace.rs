@@ -27,12 +27,13 @@ pub struct Trace<'a> {
 }
 
 /// The trace to be compiled now that `hot` has run often. Of a loop it is the one that begins where the loop is entered again (the target
-/// of a backward branch), whichever block was the first to be noticed. `None` if there is none or it exists.
-pub fn choose<'a>(t: &'a Tables, hot: &'a Block0) -> Option<Trace<'a>> {
-    let mut trace = grow(t, hot);
+/// of a backward branch), whichever block was the first to be noticed. `None` if there is none or it exists. `missing` gets the guest
+/// addresses of blocks that were looked for and are not in the tables.
+pub fn choose<'a>(t: &'a Tables, hot: &'a Block0, missing: &mut Vec<u64>) -> Option<Trace<'a>> {
+    let mut trace = grow(t, hot, missing);
     if trace.loops && trace.blocks.last().is_some_and(|b| b.pc < hot.pc) {
         let head = trace.blocks.windows(2).find(|w| w[1].pc <= w[0].pc)?[1];
-        trace = grow(t, head);
+        trace = grow(t, head, missing);
     }
     let head = trace.blocks[0];
     let plain = t
@@ -41,20 +42,21 @@ pub fn choose<'a>(t: &'a Tables, hot: &'a Block0) -> Option<Trace<'a>> {
     (plain && (trace.loops || trace.blocks.len() > 1)).then_some(trace)
 }
 
-fn grow<'a>(t: &'a Tables, head: &'a Block0) -> Trace<'a> {
+fn grow<'a>(t: &'a Tables, head: &'a Block0, missing: &mut Vec<u64>) -> Trace<'a> {
     let mut blocks = vec![head];
     let mut insns = head.words.len();
     let mut returns = Vec::new();
     let least = head.own_executions() / SHARE;
     let mut last = head;
     let loops = loop {
-        let Some(next) = follow(t, last, &mut returns) else {
+        let Some(next) = follow(t, last, &mut returns, missing) else {
             break false;
         };
         if next == head.pc {
             break true;
         }
         let Some(b) = t.block((next, head.mode)) else {
+            missing.push(next);
             break false;
         };
         insns += b.words.len();
@@ -80,7 +82,12 @@ fn ends_at(b: &Block0) -> bool {
 }
 
 /// Guest address where execution mostly goes on after `b`. `returns`: return sites of the calls that the trace is in.
-fn follow(t: &Tables, b: &Block0, returns: &mut Vec<u64>) -> Option<u64> {
+fn follow(
+    t: &Tables,
+    b: &Block0,
+    returns: &mut Vec<u64>,
+    missing: &mut Vec<u64>,
+) -> Option<u64> {
     let Some(s) = b.code.succ else {
         let site = (b.ends == Ends::Return).then(|| returns.pop()).flatten();
         let to = site.or_else(|| usual(b))?;
@@ -96,7 +103,13 @@ fn follow(t: &Tables, b: &Block0, returns: &mut Vec<u64>) -> Option<u64> {
     if b.code.ops.last().is_some_and(|o| o.op == Op0::Goto) {
         return Some(s.taken);
     }
-    let ran = |pc| t.block((pc, b.mode)).map_or(0, Block0::executions);
+    let mut ran = |pc| match t.block((pc, b.mode)) {
+        Some(b) => b.executions(),
+        None => {
+            missing.push(pc);
+            0
+        }
+    };
     Some(if ran(s.taken) > ran(s.fall) {
         s.taken
     } else {

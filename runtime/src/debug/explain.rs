@@ -81,7 +81,7 @@ pub fn explain(
         Extent::Block => block(pc, cfg, fetch),
         Extent::Region => {
             let tables = reachable(pc, cfg, fetch);
-            let r = region::build(&tables, (pc, 0), &[], 1, cfg);
+            let r = region::build(&tables, (pc, 0), &[], 1, cfg, &mut Vec::new());
             r.ok_or(ExplainError::NoCode(pc))?.unit
         }
     };

@@ -10,6 +10,7 @@ use crate::cache::block::Block0;
 use metaphrase_backend::abi::{JUMP_ENTRIES, JumpEntry, empty_pc, second_index};
 use metaphrase_backend::arena::{Large, Pages};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -267,6 +268,23 @@ pub(crate) fn forget_jumps(shared: &Shared, pcs: &[u64]) {
                 let e = unsafe { &*p.add(i) };
                 let _ =
                     e.pc.compare_exchange(pc, empty_pc(i), Ordering::SeqCst, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Removes entries whose code lies in a range of host addresses, from any thread.
+pub(crate) fn forget_code(shared: &Shared, code: Range<u64>) {
+    for a in shared {
+        let p = a.load(Ordering::SeqCst) as *const JumpEntry;
+        if p.is_null() {
+            continue;
+        }
+        for i in 0..2 * JUMP_ENTRIES {
+            // SAFETY: a registered CPU's jump caches outlive its registration.
+            let e = unsafe { &*p.add(i) };
+            if code.contains(&e.code.load(Ordering::SeqCst)) {
+                e.pc.store(empty_pc(i), Ordering::SeqCst);
             }
         }
     }

@@ -1,0 +1,654 @@
+//! The file of an image: what is in it, checked when it is opened, and how one is made.
+//!
+//! A page of [`Header`]; host code, to be mapped executable at the start of the text's window; chain slots, to be mapped privately behind
+//! it, linked already; then tables. Code, slots and counters have their final addresses, so opening an image changes nothing in it. Code
+//! begins with a stub for slots that are not linked. Nothing is swapped or padded for other hosts: the key contains the build.
+//!
+//! Must not know blocks and units of the running process.
+
+use crate::cache::unit::Tier;
+use hashbrown::HashMap;
+use metaphrase_backend::baseline::NOTES;
+use metaphrase_backend::emit::{FaultSite, Reloc, RelocTarget};
+use std::ops::Range;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// What sections that are mapped are aligned to.
+pub const PAGE: usize = 4096;
+const MAGIC: u64 = u64::from_le_bytes(*b"mtphras1");
+/// What unlinked slots jump to: mov rax, rdi; ret. (As [`metaphrase_backend::stubs::Stubs::unlinked`].)
+const UNLINKED: [u8; 4] = [0x48, 0x89, 0xf8, 0xc3];
+/// Bytes kept at the start of the code for stubs.
+const STUBS: usize = 1024;
+
+/// Where a table lies: bytes from the start of the file, number of rows.
+#[derive(Clone, Copy, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Section {
+    at: u32,
+    rows: u32,
+}
+
+/// First bytes of the file.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Header {
+    magic: u64,
+    /// What the image is of and for: text, build, host, settings.
+    pub key: [u64; 2],
+    /// Bytes of the file.
+    len: u64,
+    /// First guest address of the text.
+    pub guest: u64,
+    /// Host address of the code.
+    pub window: u64,
+    /// Host address of the first unit's counter.
+    pub counters: u64,
+    /// One past the last guest byte translated, from `guest`.
+    pub guest_len: u32,
+    /// Bytes of the cold-path caller of `Eval` behind the stub, 0 if there is none.
+    pub thunk: u32,
+    /// Guest instructions in all units.
+    pub insns: u64,
+    code: Section,
+    slots: Section,
+    units: Section,
+    entries: Section,
+    index: Section,
+    ranges: Section,
+    faults: Section,
+    relocs: Section,
+    order: Section,
+    hot: Section,
+}
+
+/// A unit. Rows are in the order of their code.
+#[derive(Clone, Copy, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Unit {
+    /// Offset of its code from the window's start.
+    pub code: u32,
+    /// Bytes of its code.
+    pub len: u32,
+    slots: u32,
+    entries: u32,
+    ranges: u32,
+    faults: u32,
+    relocs: u32,
+    /// Guest instructions.
+    pub insns: u32,
+    n_slots: u16,
+    n_cells: u16,
+    n_entries: u16,
+    n_ranges: u16,
+    n_faults: u16,
+    n_relocs: u16,
+    tier: u8,
+    flags: u8,
+    /// As [`crate::cache::unit::Unit1::rebuilds`].
+    pub rebuilds: u8,
+    spare: u8,
+}
+
+const LOOPS: u8 = 1;
+const NOTED: u8 = 2;
+
+impl Unit {
+    /// Its compiler.
+    pub fn tier(&self) -> Tier {
+        match self.tier {
+            0 => Tier::Baseline,
+            1 => Tier::Trace,
+            _ => Tier::Optimized,
+        }
+    }
+
+    /// As [`crate::cache::unit::Unit1::loops`].
+    pub fn loops(&self) -> bool {
+        self.flags & LOOPS != 0
+    }
+
+    /// Its slots among all, cells not included.
+    pub fn slots(&self) -> Range<usize> {
+        self.slots as usize..self.slots as usize + self.n_slots as usize
+    }
+}
+
+/// A guest address at which execution may enter.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Entry {
+    /// From the start of the text.
+    pub pc: u32,
+    /// Its code, from the window's start.
+    pub code: u32,
+    /// Number of the unit.
+    pub unit: u32,
+}
+
+const FREE: Entry = Entry {
+    pc: u32::MAX,
+    code: 0,
+    unit: 0,
+};
+
+/// A chain slot as the process finds it: [`metaphrase_backend::abi::ChainSlot`].
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Slot {
+    code: u64,
+    guest_pc: u64,
+}
+
+/// Guest addresses, from the start of the text.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+/// As [`FaultSite`]; the offsets from the window's start.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Fault {
+    access: u32,
+    landing: u32,
+    pc: u32,
+}
+
+/// A [`Reloc`] in eight bytes: the offset, its top bit set for the counter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Field {
+    at: u32,
+    addend: i32,
+}
+
+const COUNTER: u32 = 1 << 31;
+
+impl Field {
+    /// Of a relocation, if its numbers are not too large.
+    pub fn of(r: &Reloc) -> Option<Field> {
+        let kind = match r.target {
+            RelocTarget::Slots => 0,
+            RelocTarget::Counter => COUNTER,
+        };
+        Some(Field {
+            at: (r.offset < COUNTER).then_some(r.offset | kind)?,
+            addend: r.addend.try_into().ok()?,
+        })
+    }
+}
+
+/// A unit to be put into an image, or one that is in an image.
+#[derive(Clone, Debug)]
+pub struct Piece<'a> {
+    /// Its compiler.
+    pub tier: Tier,
+    /// Code; what its relocations refer to may have any value.
+    pub code: &'a [u8],
+    /// Guest address of each slot.
+    pub slots: Vec<u64>,
+    /// Whether the last two of these are notes ([`NOTES`]).
+    pub noted: bool,
+    /// Guest address of each cell.
+    pub cells: Vec<u64>,
+    /// Guest address and offset of each entry.
+    pub entries: Vec<(u64, u32)>,
+    /// Guest addresses translated.
+    pub ranges: Vec<(u64, u64)>,
+    /// As in [`metaphrase_backend::emit::CompiledUnit`].
+    pub faults: Vec<FaultSite>,
+    /// Fields of the code.
+    pub relocs: &'a [Field],
+    /// Guest instructions.
+    pub insns: u32,
+    /// As in [`crate::cache::unit::Unit1`].
+    pub loops: bool,
+    /// As in [`crate::cache::unit::Unit1`].
+    pub rebuilds: u32,
+    /// Whether it has run so often that a trace should begin there soon.
+    pub hot: bool,
+}
+
+/// Spreads a guest address over the index.
+fn hash(pc: u32) -> usize {
+    let h = (pc as u64 >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (h >> 32) as usize
+}
+
+/// An image's file, checked.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// What it is of and for.
+    pub header: &'a Header,
+    /// Code.
+    pub code: &'a [u8],
+    slots: &'a [Slot],
+    /// Units, in the order of their code.
+    pub units: &'a [Unit],
+    entries: &'a [Entry],
+    index: &'a [Entry],
+    ranges: &'a [Span],
+    faults: &'a [Fault],
+    relocs: &'a [Field],
+    order: &'a [u32],
+    hot: &'a [u32],
+}
+
+impl std::fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("View").field(self.header).finish()
+    }
+}
+
+impl<'a> View<'a> {
+    /// Looks at a file. `None`: it is not this image, not whole, or its tables contradict each other.
+    pub fn of(file: &'a [u8], key: [u64; 2]) -> Option<View<'a>> {
+        fn rows<T: FromBytes + Immutable>(file: &[u8], s: Section) -> Option<&[T]> {
+            let at = s.at as usize;
+            let end = at.checked_add((s.rows as usize).checked_mul(size_of::<T>())?)?;
+            <[T]>::ref_from_bytes(file.get(at..end)?).ok()
+        }
+        let (header, _) = Header::ref_from_prefix(file).ok()?;
+        if header.magic != MAGIC || header.key != key || header.len != file.len() as u64 {
+            return None;
+        }
+        let v = View {
+            header,
+            code: rows(file, header.code)?,
+            slots: rows(file, header.slots)?,
+            units: rows(file, header.units)?,
+            entries: rows(file, header.entries)?,
+            index: rows(file, header.index)?,
+            ranges: rows(file, header.ranges)?,
+            faults: rows(file, header.faults)?,
+            relocs: rows(file, header.relocs)?,
+            order: rows(file, header.order)?,
+            hot: rows(file, header.hot)?,
+        };
+        let pages = [header.code, header.slots];
+        let sound = pages.iter().all(|s| s.at as usize % PAGE == 0)
+            && header.slots.at == header.code.at + header.code.rows
+            && v.index.len().is_power_of_two()
+            && v.index.iter().any(|e| e.pc == FREE.pc);
+        sound.then_some(v)
+    }
+
+    /// Where code and slots lie in the file: bytes from its start.
+    pub fn mapped(&self) -> (Range<usize>, Range<usize>) {
+        let (c, s) = (self.header.code, self.header.slots);
+        let bytes = s.rows as usize * size_of::<Slot>();
+        (
+            c.at as usize..(c.at + c.rows) as usize,
+            s.at as usize..s.at as usize + bytes.next_multiple_of(PAGE),
+        )
+    }
+
+    /// The entry at a guest address.
+    pub fn find(&self, pc: u64) -> Option<Entry> {
+        let pc = u32::try_from(pc.checked_sub(self.header.guest)?).ok()?;
+        let mask = self.index.len() - 1;
+        let mut i = hash(pc) & mask;
+        loop {
+            let e = self.index[i];
+            if e.pc == pc {
+                return Some(e);
+            }
+            if e.pc == FREE.pc {
+                return None;
+            }
+            i = (i + 1) & mask;
+        }
+    }
+
+    /// The fault site of the host instruction at `offset` from the window's start: where to resume, and the guest address.
+    pub fn fault(&self, offset: u32) -> Option<(u32, u64)> {
+        let i = self.faults.binary_search_by_key(&offset, |f| f.access).ok()?;
+        let f = self.faults[i];
+        Some((f.landing, self.header.guest + f.pc as u64))
+    }
+
+    /// Numbers of the slots that lead to a guest address.
+    pub fn leading_to(&self, pc: u64) -> &'a [u32] {
+        let of = |n: &u32| self.slots.get(*n as usize).map_or(0, |s| s.guest_pc);
+        let from = self.order.partition_point(|n| of(n) < pc);
+        let len = self.order[from..].partition_point(|n| of(n) == pc);
+        &self.order[from..from + len]
+    }
+
+    /// Numbers of units that have run often.
+    pub fn hot(&self) -> &'a [u32] {
+        self.hot
+    }
+
+    /// Entries of a unit: guest address, offset from the window's start.
+    pub fn entries(&self, u: &Unit) -> impl Iterator<Item = (u64, u32)> + use<'a> {
+        let guest = self.header.guest;
+        let of = rows(self.entries, u.entries, u.n_entries);
+        of.iter().map(move |e| (guest + e.pc as u64, e.code))
+    }
+
+    /// Guest addresses translated in a unit.
+    pub fn ranges(&self, u: &Unit) -> impl Iterator<Item = (u64, u64)> + use<'a> {
+        let guest = self.header.guest;
+        let of = rows(self.ranges, u.ranges, u.n_ranges);
+        of.iter()
+            .map(move |r| (guest + r.start as u64, guest + r.end as u64))
+    }
+
+    /// A unit, to be put into another image.
+    pub fn piece(&self, n: usize) -> Option<Piece<'a>> {
+        let u = self.units.get(n)?;
+        let code = self.code.get(u.code as usize..)?.get(..u.len as usize)?;
+        let noted = u.flags & NOTED != 0;
+        let all = rows(self.slots, u.slots, u.n_slots + u.n_cells);
+        let (slots, cells) = all.split_at_checked(u.n_slots as usize)?;
+        let faults = rows(self.faults, u.faults, u.n_faults).iter();
+        Some(Piece {
+            tier: u.tier(),
+            code,
+            slots: slots.iter().map(|s| s.guest_pc).collect(),
+            noted,
+            cells: cells.iter().map(|s| s.guest_pc).collect(),
+            entries: self
+                .entries(u)
+                .map(|(pc, at)| (pc, at - u.code))
+                .collect(),
+            ranges: self.ranges(u).collect(),
+            faults: faults
+                .map(|f| FaultSite {
+                    access_offset: f.access - u.code,
+                    landing_offset: f.landing - u.code,
+                    guest_pc: self.header.guest + f.pc as u64,
+                })
+                .collect(),
+            relocs: rows(self.relocs, u.relocs, u.n_relocs),
+            insns: u.insns,
+            loops: u.loops(),
+            rebuilds: u.rebuilds as u32,
+            hot: self.hot.contains(&(n as u32)),
+        })
+    }
+}
+
+fn rows<T>(table: &[T], first: u32, n: u16) -> &[T] {
+    let from = first as usize;
+    table.get(from..from + n as usize).unwrap_or(&[])
+}
+
+/// What an image is for.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// As in [`Header`].
+    pub key: [u64; 2],
+    /// Guest addresses of the text.
+    pub guest: Range<u64>,
+    /// Host addresses for code and slots.
+    pub window: Range<u64>,
+    /// Host address of the first counter.
+    pub counters: u64,
+    /// Most counters.
+    pub most: usize,
+}
+
+/// An image in the making.
+#[derive(Debug)]
+pub struct Draft {
+    place: Place,
+    thunk: u32,
+    code: Vec<u8>,
+    slots: Vec<Slot>,
+    /// Slots that are no notes and no cells.
+    linked: Vec<u32>,
+    units: Vec<Unit>,
+    entries: Vec<Entry>,
+    ranges: Vec<Span>,
+    faults: Vec<Fault>,
+    relocs: Vec<Field>,
+    hot: Vec<u32>,
+    at: HashMap<u64, (Tier, u32, u32)>,
+    insns: u64,
+    end: u32,
+}
+
+impl Draft {
+    /// An empty one. `thunk`: the cold-path caller of `Eval`, if there are regions.
+    pub fn new(place: Place, thunk: &[u8]) -> Draft {
+        let mut code = UNLINKED.to_vec();
+        code.resize(16, 0xcc);
+        let fits = thunk.len() <= STUBS - 16;
+        if fits {
+            code.extend(thunk);
+        }
+        code.resize(STUBS, 0xcc);
+        Draft {
+            place,
+            thunk: if fits { thunk.len() as u32 } else { 0 },
+            code,
+            slots: Vec::new(),
+            linked: Vec::new(),
+            units: Vec::new(),
+            entries: Vec::new(),
+            ranges: Vec::new(),
+            faults: Vec::new(),
+            relocs: Vec::new(),
+            hot: Vec::new(),
+            at: HashMap::new(),
+            insns: 0,
+            end: 0,
+        }
+    }
+
+    /// Number of units.
+    pub fn len(&self) -> usize {
+        self.units.len()
+    }
+
+    fn offset(&self, pc: u64) -> Option<u32> {
+        let inside = pc >= self.place.guest.start && pc <= self.place.guest.end;
+        inside.then_some(())?;
+        u32::try_from(pc - self.place.guest.start).ok()
+    }
+
+    /// Adds a unit. `None`: there is no room, or it does not belong here; nothing has changed.
+    pub fn add(&mut self, p: &Piece<'_>) -> Option<()> {
+        let align = if p.tier == Tier::Optimized { 64 } else { 16 };
+        let code = self.code.len().next_multiple_of(align);
+        let end = (code + p.code.len()).next_multiple_of(PAGE);
+        let slots = (self.slots.len() + p.slots.len() + p.cells.len()) * size_of::<Slot>();
+        let room = (self.place.window.end - self.place.window.start) as usize;
+        let too_many = [p.slots.len() + p.cells.len(), p.faults.len(), p.relocs.len()]
+            .iter()
+            .any(|n| *n > u16::MAX as usize);
+        if end + slots + PAGE > room || self.units.len() >= self.place.most || too_many {
+            return None;
+        }
+        let spans: Vec<Span> = p
+            .ranges
+            .iter()
+            .map(|r| {
+                Some(Span {
+                    start: self.offset(r.0)?,
+                    end: self.offset(r.1)?,
+                })
+            })
+            .collect::<Option<_>>()?;
+        let entries: Vec<(u32, u64, u32)> = p
+            .entries
+            .iter()
+            .map(|e| Some((self.offset(e.0)?, e.0, e.1)))
+            .collect::<Option<_>>()?;
+        let base = code as u32;
+        let faults: Vec<Fault> = p
+            .faults
+            .iter()
+            .map(|f| {
+                Some(Fault {
+                    access: base + f.access_offset,
+                    landing: base + f.landing_offset,
+                    pc: self.offset(f.guest_pc)?,
+                })
+            })
+            .collect::<Option<_>>()?;
+        let n = self.units.len() as u32;
+        self.units.push(Unit {
+            code: base,
+            len: p.code.len() as u32,
+            slots: self.slots.len() as u32,
+            entries: self.entries.len() as u32,
+            ranges: self.ranges.len() as u32,
+            faults: self.faults.len() as u32,
+            relocs: self.relocs.len() as u32,
+            insns: p.insns,
+            n_slots: p.slots.len() as u16,
+            n_cells: p.cells.len() as u16,
+            n_entries: entries.len() as u16,
+            n_ranges: spans.len() as u16,
+            n_faults: faults.len() as u16,
+            n_relocs: p.relocs.len() as u16,
+            tier: p.tier as u8,
+            flags: if p.loops { LOOPS } else { 0 } | if p.noted { NOTED } else { 0 },
+            rebuilds: p.rebuilds.min(255) as u8,
+            spare: 0,
+        });
+        self.code.resize(code, 0xcc);
+        self.code.extend_from_slice(p.code);
+        self.add_slots(p);
+        for (pc, full, at) in entries {
+            let code = base + at;
+            self.entries.push(Entry { pc, code, unit: n });
+            let e = self.at.entry(full).or_insert((p.tier, code, n));
+            if (p.tier as u8) > e.0 as u8 {
+                *e = (p.tier, code, n);
+            }
+        }
+        self.end = spans.iter().map(|s| s.end).fold(self.end, u32::max);
+        self.ranges.extend(spans);
+        self.faults.extend(faults);
+        self.relocs.extend_from_slice(p.relocs);
+        if p.hot {
+            self.hot.push(n);
+        }
+        self.insns += p.insns as u64;
+        Some(())
+    }
+
+    fn add_slots(&mut self, p: &Piece<'_>) {
+        let plain = p.slots.len() - if p.noted { NOTES.len() } else { 0 };
+        let unlinked = self.place.window.start;
+        for (i, &pc) in p.slots.iter().enumerate() {
+            if i < plain {
+                self.linked.push(self.slots.len() as u32);
+            }
+            self.slots.push(Slot {
+                code: unlinked,
+                guest_pc: if i < plain { pc } else { NOTES[i - plain] },
+            });
+        }
+        let cells = p.cells.iter().map(|&guest_pc| Slot { code: 0, guest_pc });
+        self.slots.extend(cells);
+    }
+
+    /// The file, in parts. `None`: too large.
+    pub fn finish(&mut self) -> Option<Vec<Vec<u8>>> {
+        self.code.resize(self.code.len().next_multiple_of(PAGE), 0xcc);
+        let slots = self.place.window.start + self.code.len() as u64;
+        for n in 0..self.units.len() {
+            self.relocate(n, slots)?;
+        }
+        for &n in &self.linked {
+            let s = &mut self.slots[n as usize];
+            if let Some(to) = self.at.get(&s.guest_pc) {
+                s.code = self.place.window.start + to.1 as u64;
+            }
+        }
+        self.linked
+            .sort_by_key(|n| self.slots[*n as usize].guest_pc);
+        let index = self.index();
+        // Cold code lies behind hot code of the same unit, so faults are in order within a unit, and units are in order.
+        let mut header = Header {
+            magic: MAGIC,
+            key: self.place.key,
+            len: 0,
+            guest: self.place.guest.start,
+            window: self.place.window.start,
+            counters: self.place.counters,
+            guest_len: self.end,
+            thunk: self.thunk,
+            insns: self.insns,
+            code: Section::default(),
+            slots: Section::default(),
+            units: Section::default(),
+            entries: Section::default(),
+            index: Section::default(),
+            ranges: Section::default(),
+            faults: Section::default(),
+            relocs: Section::default(),
+            order: Section::default(),
+            hot: Section::default(),
+        };
+        let mut parts = vec![vec![0; PAGE], std::mem::take(&mut self.code)];
+        let mut at = PAGE + parts[1].len();
+        header.code = Section {
+            at: PAGE as u32,
+            rows: parts[1].len() as u32,
+        };
+        let mut put = |bytes: &[u8], rows: usize, align: usize| {
+            let mut bytes = bytes.to_vec();
+            bytes.resize(bytes.len().next_multiple_of(align), 0);
+            let s = Section {
+                at: u32::try_from(at).ok()?,
+                rows: rows as u32,
+            };
+            at += bytes.len();
+            parts.push(bytes);
+            Some(s)
+        };
+        header.slots = put(self.slots.as_bytes(), self.slots.len(), PAGE)?;
+        header.units = put(self.units.as_bytes(), self.units.len(), 8)?;
+        header.entries = put(self.entries.as_bytes(), self.entries.len(), 8)?;
+        header.index = put(index.as_bytes(), index.len(), 8)?;
+        header.ranges = put(self.ranges.as_bytes(), self.ranges.len(), 8)?;
+        header.faults = put(self.faults.as_bytes(), self.faults.len(), 8)?;
+        header.relocs = put(self.relocs.as_bytes(), self.relocs.len(), 8)?;
+        header.order = put(self.linked.as_bytes(), self.linked.len(), 8)?;
+        header.hot = put(self.hot.as_bytes(), self.hot.len(), 8)?;
+        header.len = at as u64;
+        let bytes = header.as_bytes();
+        parts[0][..bytes.len()].copy_from_slice(bytes);
+        Some(parts)
+    }
+
+    /// Writes the fields of a unit's code. `slots`: host address of the first slot.
+    fn relocate(&mut self, n: usize, slots: u64) -> Option<()> {
+        let u = self.units[n];
+        let slots = slots + u.slots as u64 * size_of::<Slot>() as u64;
+        let counter = self.place.counters + n as u64 * 2;
+        for r in rows(&self.relocs, u.relocs, u.n_relocs) {
+            let base = if r.at & COUNTER != 0 { counter } else { slots };
+            let at = u.code as usize + (r.at & !COUNTER) as usize;
+            let field = self.place.window.start + at as u64;
+            let v = base.wrapping_add_signed(r.addend as i64).wrapping_sub(field) as i64;
+            let v = i32::try_from(v).ok()?;
+            self.code.get_mut(at..at + 4)?.copy_from_slice(&v.to_le_bytes());
+        }
+        Some(())
+    }
+
+    /// A hash table of the entries, at most half full.
+    fn index(&self) -> Vec<Entry> {
+        let size = (self.at.len() * 2 + 1).next_power_of_two();
+        let mut index = vec![FREE; size];
+        for (&full, &(_, code, unit)) in &self.at {
+            let pc = (full - self.place.guest.start) as u32;
+            let mut i = hash(pc) & (size - 1);
+            while index[i].pc != FREE.pc {
+                i = (i + 1) & (size - 1);
+            }
+            index[i] = Entry { pc, code, unit };
+        }
+        index
+    }
+}
