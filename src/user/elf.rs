@@ -4,11 +4,13 @@
 //! Files are hostile: every offset and size is bounded before it is used. Must not know about threads or the engine.
 
 use super::memory::{MapRequest, MemoryMap, PAGE, page_up};
+use super::placement::Preference;
 use super::syscall::Errno;
 use object::LittleEndian as Le;
 use object::elf::{self, FileHeader64, ProgramHeader64};
 use object::pod;
 use std::fs::File;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
@@ -217,8 +219,36 @@ pub struct Image {
 pub enum Placement {
     /// The main program: a fixed place for position-independent ones.
     Main(u64),
-    /// The interpreter: wherever there is room.
-    Anywhere,
+    /// The interpreter: where it would like to be, or wherever there is room.
+    Anywhere(Option<Preference>),
+}
+
+/// Takes room: at an address if `fixed`, else there or elsewhere.
+fn reserve(mem: &MemoryMap, addr: u64, len: u64, fixed: bool) -> Result<u64, LoadError> {
+    let how = if fixed { libc::MAP_FIXED_NOREPLACE } else { 0 };
+    let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | how) as u32;
+    mem.map(MapRequest {
+        addr,
+        len,
+        prot: 0,
+        flags,
+        fd: -1,
+        offset: 0,
+    })
+    .map_err(|e| LoadError::Map(addr, e))
+}
+
+/// Takes room anywhere: with room to align, then gives back both ends.
+fn reserve_aligned(mem: &MemoryMap, total: u64, align: u64) -> Result<u64, LoadError> {
+    let at = reserve(mem, 0, total + align - PAGE, false)?;
+    let start = (at + align - 1) & !(align - 1);
+    let spare_end = at + total + align - PAGE;
+    for (a, b) in [(at, start), (start + total, spare_end)] {
+        if a < b {
+            mem.unmap(a, b - a).map_err(|e| LoadError::Map(a, e))?;
+        }
+    }
+    Ok(start)
 }
 
 impl Program {
@@ -350,34 +380,17 @@ impl Program {
             .unwrap_or(PAGE)
             .clamp(PAGE, 2 << 20);
         let fixed = self.header.e_type.get(Le) == elf::ET_EXEC;
-        let reserve = |addr: u64, len: u64, fixed: bool| {
-            let how = if fixed { libc::MAP_FIXED_NOREPLACE } else { 0 };
-            let flags =
-                (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | how) as u32;
-            mem.map(MapRequest {
-                addr,
-                len,
-                prot: 0,
-                flags,
-                fd: -1,
-                offset: 0,
-            })
-            .map_err(|e| LoadError::Map(addr, e))
-        };
         let start = match place {
-            _ if fixed => reserve(first, total, true)?,
-            Placement::Main(base) => reserve((base + first) & !(align - 1), total, false)?,
-            Placement::Anywhere => {
-                // Room to align, then give back both ends.
-                let at = reserve(0, total + align - PAGE, false)?;
-                let start = (at + align - 1) & !(align - 1);
-                let spare_end = at + total + align - PAGE;
-                for (a, b) in [(at, start), (start + total, spare_end)] {
-                    if a < b {
-                        mem.unmap(a, b - a).map_err(|e| LoadError::Map(a, e))?;
-                    }
+            _ if fixed => reserve(mem, first, total, true)?,
+            Placement::Main(base) => {
+                reserve(mem, (base + first) & !(align - 1), total, false)?
+            },
+            Placement::Anywhere(preference) => {
+                let mut starts = preference.into_iter().flat_map(|p| p.starts(total));
+                match starts.find_map(|at| reserve(mem, at, total, true).ok()) {
+                    Some(start) => start,
+                    None => reserve_aligned(mem, total, align)?,
                 }
-                start
             }
         };
         let bias = start.wrapping_sub(first);
@@ -401,6 +414,24 @@ impl Program {
             entry: bias.wrapping_add(self.header.e_entry.get(Le)),
             phdr,
             phnum: self.segments.len() as u64,
+        })
+    }
+
+    /// The file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Executable segments that cannot be written, as loaded: guest addresses, and the offset in the file where they begin.
+    pub fn texts(&self, image: &Image) -> impl Iterator<Item = (Range<u64>, u64)> {
+        let code = |s: &&ProgramHeader64<Le>| {
+            s.p_flags.get(Le) & (elf::PF_X | elf::PF_W) == elf::PF_X && s.p_filesz.get(Le) > 0
+        };
+        self.loads().filter(code).map(|s| {
+            let start = image.bias.wrapping_add(s.p_vaddr.get(Le));
+            let (page, slack) = (start & !(PAGE - 1), start % PAGE);
+            let end = page_up(start + s.p_filesz.get(Le));
+            (page..end, s.p_offset.get(Le) - slack)
         })
     }
 

@@ -4,6 +4,7 @@
 //! kernel puts it, its libraries' heap by mmap, its stack and the host vDSO at the top (above [`Layout::top`]), and its brk
 //! heap inside [`BRK_HOLE`]. The guest gets the rest, and every guest address is chosen here (MAP_FIXED to the host), never by the
 //! host kernel: so host and guest mappings cannot collide under any randomisation. Requests for the host's parts fail with ENOMEM.
+//! While translations are kept, their windows ([`super::placement`]) are the host's too ([`Layout::with_windows`]).
 //! With `ulimit -s unlimited` Linux maps bottom-up from a third of the space; then the guest lives below that. As on Linux, stack,
 //! mappings, program and heap lie at random distances from their fixed places ([`super::random`]).
 //!
@@ -13,7 +14,7 @@
 //! Every change holds the write lock over the host call, so that record and host agree. Must not know about tasks or files.
 
 use super::syscall::{Errno, SysResult};
-use super::{host, limits};
+use super::{host, limits, placement};
 use metaphrase_runtime::sync::RwLock;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -101,6 +102,17 @@ impl Layout {
             layout.holes.push(start..start + (64 << 30));
         }
         layout
+    }
+
+    /// Whether the guest has the upper part of the address space, with [`placement::LIBRARIES`] and [`placement::WINDOWS`].
+    pub fn has_windows(&self) -> bool {
+        self.top >= placement::WINDOWS.end
+    }
+
+    /// The same without the addresses of kept translations.
+    pub fn with_windows(mut self) -> Layout {
+        self.holes.push(placement::WINDOWS);
+        self
     }
 
     /// The same with everything moved.

@@ -13,6 +13,18 @@ pub const ENV_PREFIX: &str = "METAPHRASE_";
 /// What a child is told beside the settings: resource limits that the host does not hold.
 const LIMITS: &str = "limits";
 
+/// Where translations are kept for later processes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Cache {
+    /// In a folder of our own choice, if that is possible.
+    #[default]
+    Default,
+    /// Nowhere.
+    Off,
+    /// In this folder.
+    Folder(PathBuf),
+}
+
 /// Settings of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -30,6 +42,8 @@ pub struct Options {
     pub perf_map: bool,
     /// `--jitdump`: the folder.
     pub jitdump: Option<PathBuf>,
+    /// `--cache`.
+    pub cache: Cache,
     /// Started by another metaphrase.
     pub child: bool,
     /// The engine.
@@ -190,6 +204,21 @@ pub const SETTINGS: &[Setting] = &[
             Some(())
         },
     },
+    Setting {
+        name: "cache",
+        takes: "a folder, or off",
+        help: "Where compiled code is kept for later runs; it is a folder of /dev/shm unless said otherwise",
+        short: None,
+        optional: false,
+        apply: |o, v| {
+            o.cache = match v {
+                "" => return None,
+                "off" => Cache::Off,
+                _ => Cache::Folder(absolute(v)?.into()),
+            };
+            Some(())
+        },
+    },
 ];
 
 fn jit_mode(v: &str) -> Option<JitMode> {
@@ -266,9 +295,14 @@ impl Options {
     /// For a child: what was set, as one string.
     pub fn to_child(&self) -> String {
         let jitdump = self.jitdump.as_ref().and_then(|p| p.to_str());
+        let cache = match &self.cache {
+            Cache::Folder(p) => p.to_str(),
+            _ => None,
+        };
         // Paths as the first process understood them.
         let value = |k: &str, v: &str| match k {
             "stats" => self.stats.clone().unwrap_or_default(),
+            "cache" => cache.unwrap_or(v).to_string(),
             "jitdump" => jitdump.unwrap_or_default().to_string(),
             _ => v.to_string(),
         };
@@ -325,6 +359,7 @@ mod tests {
         o.set_from_env(&[
             b"METAPHRASE_JIT=off".to_vec(),
             b"METAPHRASE_CACHE_SIZE=2M".to_vec(),
+            b"METAPHRASE_CACHE=some/folder".to_vec(),
             b"METAPHRASE_REQUIRE_ORACLES=1".to_vec(),
             b"PATH=/bin".to_vec(),
         ])
@@ -340,6 +375,10 @@ mod tests {
             ),
             (JitMode::Off, 2 << 20, 7)
         );
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(child.cache, Cache::Folder(here.join("some/folder")));
+        o.set("cache", "off").unwrap();
+        assert_eq!((&o.cache, o.set("cache", "").is_err()), (&Cache::Off, true));
         assert!(
             o.set("jit", "sometimes")
                 .unwrap_err()

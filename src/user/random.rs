@@ -1,6 +1,10 @@
 //! Address-space randomisation of the guest as Linux does it: how far stack, mappings, program and heap are moved. Off where it is off on the
 //! host: by personality(ADDR_NO_RANDOMIZE), which children inherit, or for the whole system. Knows numbers only; what is moved is
 //! [`super::memory`]'s business.
+//!
+//! **While translations are kept**, the main program and libraries are where a hash of the file and of the folder's salt puts them
+//! ([`super::placement`]): unknown to others, different on each machine, for each user and, in the default folder, after each start of the machine,
+//! but the same in all processes that use the folder. Stack, heap and other mappings are random in each process as ever. `--cache off` makes all of them so.
 
 use super::host;
 use super::memory::{PAGE, Shift};
@@ -26,8 +30,8 @@ fn wanted() -> u8 {
     }
 }
 
-/// The distances for a new process.
-pub fn shift() -> Shift {
+/// The distances for a new process. `program`: in place of the random number for the main program.
+pub fn shift(program: Option<u64>) -> Shift {
     let wanted = wanted();
     if wanted == 0 {
         return Shift::default();
@@ -48,7 +52,7 @@ pub fn shift() -> Shift {
     Shift {
         stack: pages(r[0], STACK_BITS),
         mmap: pages(r[1], MMAP_BITS),
-        program: pages(r[2], PROGRAM_BITS),
+        program: pages(program.unwrap_or(r[2]), PROGRAM_BITS),
         heap: if wanted == 2 {
             pages(r[3], HEAP_BITS)
         } else {

@@ -10,13 +10,15 @@ use super::limits;
 use super::memory::{Layout, MemoryMap, page_up};
 use super::options::Options;
 use super::path::Paths;
+use super::placement::Places;
 use super::program::Resolved;
 use super::signal::{self, Actions};
 use super::stack::{self, Contents};
 use super::strace::Tracer;
 use super::syscall::pac::fresh_keys;
 use super::task::{Process, Thread};
-use super::{elf, fd, random, vdso};
+use super::{elf, fd, images, random, vdso};
+use metaphrase_runtime::cache::image::Text;
 use metaphrase_runtime::engine::Engine;
 use metaphrase_runtime::vcpu::Vcpu;
 use std::fs::File;
@@ -66,19 +68,52 @@ pub struct Start {
 struct Loaded {
     image: Image,
     interp: Option<Image>,
+    /// What is to be kept.
+    texts: Vec<Text>,
 }
 
-fn load(mem: &MemoryMap, paths: &mut Paths, program: Program) -> Result<Loaded, LoadError> {
+fn load(
+    mem: &MemoryMap,
+    paths: &mut Paths,
+    program: Program,
+    mut places: Option<&mut Places>,
+) -> Result<Loaded, LoadError> {
     let interp = program.interpreter()?;
     let interp = interp
         .map(|name| open_interpreter(paths, &name))
         .transpose()?;
     let image = program.load(mem, Placement::Main(mem.layout.pie_base))?;
     mem.set_brk_start(page_up(image.end));
+    let mut texts = Vec::new();
+    if let Some(places) = &mut places {
+        let fd = program.file().as_raw_fd();
+        let all = program.texts(&image);
+        texts.extend(all.filter_map(|(r, offset)| places.program_text(fd, r, offset)));
+    }
     let interp = interp
-        .map(|p| p.load(mem, Placement::Anywhere))
+        .map(|p| load_interpreter(mem, &p, places.as_deref(), &mut texts))
         .transpose()?;
-    Ok(Loaded { image, interp })
+    Ok(Loaded {
+        image,
+        interp,
+        texts,
+    })
+}
+
+fn load_interpreter(
+    mem: &MemoryMap,
+    program: &Program,
+    places: Option<&Places>,
+    texts: &mut Vec<Text>,
+) -> Result<Image, LoadError> {
+    let fd = program.file().as_raw_fd();
+    let preference = places.and_then(|p| p.preference(fd));
+    let image = program.load(mem, Placement::Anywhere(preference))?;
+    if let Some(places) = places {
+        let all = program.texts(&image);
+        texts.extend(all.filter_map(|(r, offset)| places.library_text(fd, r, offset)));
+    }
+    Ok(image)
 }
 
 /// Opens and checks the interpreter that a program names.
@@ -104,7 +139,7 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
         program,
         envp,
         execfn,
-        options,
+        mut options,
         mut paths,
     } = start;
     limits::take_over();
@@ -124,8 +159,16 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
         .transpose()
         .map_err(host("the trace file"))?
         .map(Arc::new);
-    let layout = Layout::detect().moved(random::shift());
-    let mem = Arc::new(MemoryMap::new(layout));
+    let mut layout = Layout::detect();
+    options.engine.images = images::open(&options, &layout);
+    let images = options.engine.images.as_ref();
+    let mut places = images.map(|folder| Places::new(folder.salt()));
+    let mut program_shift = None;
+    if let Some(places) = &places {
+        layout = layout.with_windows();
+        program_shift = places.program_shift(program.file.as_raw_fd());
+    }
+    let mem = Arc::new(MemoryMap::new(layout.moved(random::shift(program_shift))));
     let exe = guest_path_of(&paths, &program.file, &program.path);
     let elf = Program::parse(program.file, &program.head)?;
     let map = |e: super::syscall::Errno| {
@@ -135,7 +178,7 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
         )
     };
     let range = stack::reserve(&mem, elf.executable_stack()).map_err(map)?;
-    let loaded = load(&mem, &mut paths, elf)?;
+    let loaded = load(&mem, &mut paths, elf, places.as_mut())?;
     let vdso = vdso::map(&mem).map_err(map)?;
     let feats = options.engine.cpu.feats;
     let contents = Contents {
@@ -153,6 +196,9 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
     show_in_proc(&stack, &execfn, &exe);
     signal::install_process_handlers().map_err(host("signal handlers"))?;
     let engine = Arc::new(Engine::new(options.engine.clone()).map_err(host("the translator"))?);
+    for text in loaded.texts {
+        engine.map_text(text);
+    }
     if let Some(folder) = &options.jitdump {
         engine
             .open_jitdump(folder)
@@ -166,6 +212,8 @@ pub fn run(start: Start) -> Result<std::convert::Infallible, StartError> {
     let process = Arc::new(Process {
         engine: engine.clone(),
         mem,
+        places: places.map(Arc::new),
+        keeps: options.engine.images.is_some(),
         paths,
         account,
         options,

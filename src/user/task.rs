@@ -7,6 +7,7 @@ use super::account::{Account, End};
 use super::host;
 use super::memory::MemoryMap;
 use super::options::Options;
+use super::placement::{Hint, Places};
 use super::path::Paths;
 use super::signal::{self, Actions, AltStack, Inbox};
 use super::strace::Tracer;
@@ -25,6 +26,10 @@ pub struct Process {
     pub engine: Arc<Engine>,
     /// The address space; shared with a vfork child too.
     pub mem: Arc<MemoryMap>,
+    /// Where code of files goes, if translations are kept; shared with a vfork child too.
+    pub places: Option<Arc<Places>>,
+    /// Whether it keeps translations at its end: a vfork child leaves that to its parent.
+    pub keeps: bool,
     /// How guest paths are read.
     pub paths: Paths,
     /// Settings.
@@ -69,6 +74,8 @@ pub struct Thread {
     pub restart: Option<u64>,
     /// Set by handlers that end the thread.
     pub leave: Option<i32>,
+    /// The library that it seems about to map.
+    pub hint: Hint,
     /// The executable range that `fetch` found last, and the map's generation then.
     fetched: (Range<u64>, u64),
 }
@@ -87,6 +94,7 @@ impl Thread {
             inbox: Inbox::new(stop),
             restart: None,
             leave: None,
+            hint: Hint::default(),
             fetched: (0..0, 0),
         }
     }
@@ -201,6 +209,8 @@ impl Process {
         Process {
             engine: self.engine.clone(),
             mem: self.mem.clone(),
+            places: self.places.clone(),
+            keeps: false,
             paths: self.paths.clone(),
             options: self.options.clone(),
             account: Account::default(),
@@ -242,13 +252,20 @@ impl Process {
 
     /// Ends the process: what must be written is written, then the kernel ends all threads.
     pub fn exit(&self, code: i32) -> ! {
+        if self.keeps && self.thread_count() > 1 {
+            // Other threads go on meanwhile: they must not see the descriptors of files that are written here. Where the kernel refuses, they do.
+            let _ = host::call(libc::SYS_unshare, [libc::CLONE_FILES as u64, 0, 0, 0, 0, 0]);
+        }
         self.finish(End::Exit(code));
         // SAFETY: ends the process without running destructors: other threads may be anywhere.
         unsafe { libc::_exit(code) }
     }
 
-    /// Writes what is due at the end (statistics).
+    /// Writes what is due at the end: translations for later processes, statistics.
     pub fn finish(&self, end: End) {
+        if self.keeps && !matches!(end, End::Signal(_)) {
+            self.engine.keep();
+        }
         self.account.finish(&self.engine, end);
     }
 

@@ -101,6 +101,15 @@ pub fn fanotify_init(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
     )
 }
 
+/// `read`: the header of a library may be a sign that it is about to be mapped.
+pub fn read(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
+    let n = t.blocking(libc::SYS_read, a)?;
+    if t.process.places.is_some() {
+        t.hint.read(a[0], a[1], n);
+    }
+    Ok(n)
+}
+
 /// `dup3`: a target that is ours is answered like one beyond the process's limit.
 pub fn dup3(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
     fd::check(a[1])?;

@@ -36,8 +36,14 @@ pub fn mmap(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
         fd: a[4] as i32,
         offset: a[5],
     };
-    let at = t.process.mem.map(q)?;
+    let at = match &t.process.places {
+        Some(p) => p.map(&t.process.mem, &mut t.hint, q)?,
+        None => t.process.mem.map(q)?,
+    };
     t.code_changed(at..at + page_up(a[1]));
+    if let Some(text) = t.process.places.as_ref().and_then(|p| p.mapped(&q, at)) {
+        t.process.engine.map_text(text);
+    }
     Ok(at)
 }
 
@@ -54,9 +60,13 @@ pub fn mprotect(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
     let addr = untag(a[0]);
     let prot = protection(t, a[2])?;
     t.process.mem.protect(addr, a[1], prot)?;
-    // What becomes executable was not translated, what stays so keeps its bytes: only losing the permission matters.
-    if prot & PROT_EXEC == 0 {
-        t.code_changed(addr..addr + page_up(a[1]));
+    // What becomes executable was not translated, what stays so keeps its bytes: only losing the permission matters. But what may be written from now
+    // on is no file's text any more.
+    let r = addr..addr + page_up(a[1]);
+    let write = prot & libc::PROT_WRITE as u32 != 0;
+    let text = |r| t.process.places.as_ref().is_some_and(|p| p.touches(r));
+    if prot & PROT_EXEC == 0 || (write && text(&r)) {
+        t.code_changed(r);
     }
     Ok(0)
 }

@@ -147,7 +147,7 @@ rows! {
     436 close_range             full(file::close_range)                      [Int, Int, Hex];
     59  pipe2                   full(file::pipe2)                            [Ptr, OpenFlags];
     62  lseek                   pass(SYS_lseek)                              [Fd, Off, Int];
-    63  read                    pass(SYS_read)                               [Fd, Ptr, Size];
+    63  read                    full(file::read)                             [Fd, Ptr, Size];
     64  write                   pass(SYS_write)                              [Fd, Buf, Size];
     65  readv                   pass(SYS_readv)                              [Fd, Ptr, Int];
     66  writev                  pass(SYS_writev)                             [Fd, Ptr, Int];
