@@ -382,9 +382,7 @@ impl Program {
         let fixed = self.header.e_type.get(Le) == elf::ET_EXEC;
         let start = match place {
             _ if fixed => reserve(mem, first, total, true)?,
-            Placement::Main(base) => {
-                reserve(mem, (base + first) & !(align - 1), total, false)?
-            },
+            Placement::Main(base) => reserve(mem, (base + first) & !(align - 1), total, false)?,
             Placement::Anywhere(preference) => {
                 let mut starts = preference.into_iter().flat_map(|p| p.starts(total));
                 match starts.find_map(|at| reserve(mem, at, total, true).ok()) {

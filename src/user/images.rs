@@ -5,7 +5,6 @@
 
 use super::memory::Layout;
 use super::options::{Cache, Options};
-use crate::cli::complain;
 use metaphrase_runtime::cache::image::folder::Folder;
 use metaphrase_runtime::engine::{EngineConfig, JitMode};
 use std::ffi::{CString, OsStr};
@@ -86,7 +85,7 @@ pub fn open(o: &Options, layout: &Layout) -> Option<Arc<Folder>> {
         Ok(folder) => Some(Arc::new(folder)),
         // A child would only repeat it.
         Err(e) if asked && !o.child => {
-            complain(format_args!("--cache {}: {e}", path.display()));
+            eprintln!("metaphrase: --cache {}: {e}", path.display());
             None
         }
         Err(e) => {

@@ -137,8 +137,7 @@ fn slots_of(r: &Range<u64>) -> Option<Range<u64>> {
 
 /// The host addresses that belong to slots, unless they are too many.
 fn window_of(slots: &Range<u64>) -> Option<Range<u64>> {
-    let window =
-        SLOT_WINDOWS + slots.start * SLOT_WINDOW..SLOT_WINDOWS + slots.end * SLOT_WINDOW;
+    let window = SLOT_WINDOWS + slots.start * SLOT_WINDOW..SLOT_WINDOWS + slots.end * SLOT_WINDOW;
     (window.end - window.start < WINDOW_END).then_some(window)
 }
 
@@ -286,7 +285,8 @@ fn private_file(q: &MapRequest) -> bool {
 /// The file that a request is about, if it is one for room or for code that may be anywhere.
 fn wish(hint: &mut Hint, q: &MapRequest) -> Option<RawFd> {
     let read = std::mem::take(hint).0;
-    let anywhere = libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE | libc::MAP_32BIT | libc::MAP_HUGETLB;
+    let anywhere =
+        libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE | libc::MAP_32BIT | libc::MAP_HUGETLB;
     if q.addr != 0 || q.len == 0 || q.flags & anywhere as u32 != 0 {
         return None;
     }
