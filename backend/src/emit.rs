@@ -2,6 +2,7 @@
 //!
 //! Knows no addresses: the code reaches chain slots relative to itself through [`Reloc`]s, everything else through the frame.
 
+use crate::abi::ChainSlot;
 use crate::flow::{Flow, SlotMap};
 use crate::host::{self, HostCaps};
 use crate::lower;
@@ -12,6 +13,7 @@ use cranelift_codegen::{CodegenError, Context, FinalizedRelocTarget, binemit};
 use cranelift_frontend::FunctionBuilderContext;
 use metaphrase_ir::Unit;
 use metaphrase_ir::guest::SlotTable;
+use std::sync::atomic::AtomicU64;
 
 /// Alignment of a unit's code in bytes.
 pub const CODE_ALIGN: u32 = 64;
@@ -181,6 +183,16 @@ impl CompiledUnit {
             .binary_search_by_key(&offset, |f| f.access_offset)
             .ok()
             .map(|i| &self.faults[i])
+    }
+
+    /// What its slots and cells hold at first.
+    pub fn chain_slots(&self, unlinked: u64) -> impl Iterator<Item = ChainSlot> {
+        let slots = self.slots.iter().map(move |&pc| (unlinked, pc));
+        let cells = self.cells.iter().map(|c| (c.code, c.guest_pc));
+        slots.chain(cells).map(|(code, guest_pc)| ChainSlot {
+            code: AtomicU64::new(code),
+            guest_pc,
+        })
     }
 
     /// Writes the relocated fields of `code` (a copy of `self.code`), which will execute at `address`, with slots at `slots`

@@ -32,6 +32,9 @@ pub const WINDOWS: Range<u64> = 0x5000_0000_0000..0x5500_0000_0000;
 /// Bytes of a slot. More than most libraries have.
 const SLOT: u64 = 32 << 20;
 const SLOTS: u64 = (LIBRARIES.end - LIBRARIES.start) / SLOT;
+/// Distances of a library from the start of its slot: multiples of the largest page of arm64, to which libraries are aligned.
+const COLOUR: u64 = 64 << 10;
+const COLOURS: u64 = 255;
 /// Slots that are tried one after the other.
 const TRIES: u64 = 5;
 /// The main program's window.
@@ -112,6 +115,9 @@ fn hash(key: u64, words: &[u64], bytes: &[u8]) -> u64 {
 }
 
 /// Slots that a file would like.
+///
+/// Not all start where the slot does: a hundred libraries whose tables lie at like distances from multiples of 32 MiB would meet in the same few
+/// sets of the host's TLBs (ld.so looks at each library's table for each symbol: 2.5 times the time).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Preference(u64);
 
@@ -122,7 +128,9 @@ impl Preference {
         let fits = (1..=SLOTS).contains(&slots);
         let choice = if fits { SLOTS - slots + 1 } else { 1 };
         let tries = if fits { TRIES } else { 0 };
-        (0..tries).map(move |n| LIBRARIES.start + (self.0 % choice + n) % choice * SLOT)
+        let room = (slots * SLOT).saturating_sub(len) / COLOUR;
+        let colour = (self.0 >> 32) % (room.min(COLOURS) + 1) * COLOUR;
+        (0..tries).map(move |n| LIBRARIES.start + (self.0 % choice + n) % choice * SLOT + colour)
     }
 }
 

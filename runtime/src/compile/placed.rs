@@ -11,12 +11,11 @@ use crate::compile::tier1::Tier1;
 use crate::stats::{Counter, EndReason};
 use crate::sync::Mutex;
 use crate::vcpu::CpuShared;
-use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::arena;
 use metaphrase_backend::baseline::NOTES;
 use metaphrase_backend::emit::CompiledUnit;
 use smallvec::SmallVec;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A segment of code memory in which somebody has a place but no unit yet.
 pub(super) struct Pinned<'a> {
@@ -130,13 +129,8 @@ impl Tier1 {
             std::ptr::copy_nonoverlapping(c.code.as_ptr(), place.write, c.code.len());
             let code = std::slice::from_raw_parts_mut(place.write, c.code.len());
             c.relocate(code, place.exec, place.slots as u64, place.counter)?;
-            let slots = c.slots.iter().map(|&pc| (unlinked, pc));
-            let cells = c.cells.iter().map(|c| (c.code, c.guest_pc));
-            for (i, (code, guest_pc)) in slots.chain(cells).enumerate() {
-                place.slots.add(i).write(ChainSlot {
-                    code: AtomicU64::new(code),
-                    guest_pc,
-                });
+            for (i, slot) in c.chain_slots(unlinked).enumerate() {
+                place.slots.add(i).write(slot);
             }
         }
         Some(())

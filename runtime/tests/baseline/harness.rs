@@ -204,7 +204,7 @@ impl Bench {
 
     fn place(&mut self, pc: u64, mode: u64, c: &CompiledUnit) -> arena::Box<Unit1> {
         let place = loop {
-            if let Some(p) = self.code.alloc(c.code.len(), c.slots.len()) {
+            if let Some(p) = self.code.alloc(c.code.len(), c.slots.len() + c.cells.len()) {
                 break p;
             }
             self.code.advance().unwrap();
@@ -215,11 +215,8 @@ impl Bench {
         // SAFETY: fresh room of this size.
         unsafe {
             std::ptr::copy_nonoverlapping(code.as_ptr(), place.write, code.len());
-            for (i, &guest_pc) in c.slots.iter().enumerate() {
-                place.slots.add(i).write(ChainSlot {
-                    code: AtomicU64::new(self.unlinked),
-                    guest_pc,
-                });
+            for (i, slot) in c.chain_slots(self.unlinked).enumerate() {
+                place.slots.add(i).write(slot);
             }
         }
         let unit = arena::new(Unit1 {
