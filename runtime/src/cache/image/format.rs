@@ -10,6 +10,7 @@ use crate::cache::unit::Tier;
 use hashbrown::HashMap;
 use metaphrase_backend::baseline::NOTES;
 use metaphrase_backend::emit::{FaultSite, Reloc, RelocTarget};
+use smallvec::SmallVec;
 use std::ops::Range;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -189,17 +190,17 @@ pub struct Piece<'a> {
     /// Code; what its relocations refer to may have any value.
     pub code: &'a [u8],
     /// Guest address of each slot.
-    pub slots: Vec<u64>,
+    pub slots: SmallVec<[u64; 4]>,
     /// Whether the last two of these are notes ([`NOTES`]).
     pub noted: bool,
     /// Guest address of each cell.
-    pub cells: Vec<u64>,
+    pub cells: SmallVec<[u64; 2]>,
     /// Guest address and offset of each entry.
-    pub entries: Vec<(u64, u32)>,
+    pub entries: SmallVec<[(u64, u32); 1]>,
     /// Guest addresses translated.
-    pub ranges: Vec<(u64, u64)>,
+    pub ranges: SmallVec<[(u64, u64); 1]>,
     /// As in [`metaphrase_backend::emit::CompiledUnit`].
-    pub faults: Vec<FaultSite>,
+    pub faults: SmallVec<[FaultSite; 4]>,
     /// Fields of the code.
     pub relocs: &'a [Field],
     /// Guest instructions.
@@ -409,14 +410,17 @@ pub struct Draft {
     relocs: Vec<Field>,
     hot: Vec<u32>,
     at: HashMap<u64, (Tier, u32, u32)>,
+    index: Vec<Entry>,
+    header: Vec<Header>,
     insns: u64,
     end: u32,
 }
 
 impl Draft {
-    /// An empty one. `thunk`: the cold-path caller of `Eval`, if there are regions.
-    pub fn new(place: Place, thunk: &[u8]) -> Draft {
-        let mut code = UNLINKED.to_vec();
+    /// An empty one, for about so many units. `thunk`: the cold-path caller of `Eval`, if there are regions.
+    pub fn new(place: Place, units: usize, thunk: &[u8]) -> Draft {
+        let mut code = Vec::with_capacity(units * 160 + 2 * PAGE);
+        code.extend(UNLINKED);
         code.resize(16, 0xcc);
         let fits = thunk.len() <= STUBS - 16;
         if fits {
@@ -427,15 +431,17 @@ impl Draft {
             place,
             thunk: if fits { thunk.len() as u32 } else { 0 },
             code,
-            slots: Vec::new(),
-            linked: Vec::new(),
-            units: Vec::new(),
-            entries: Vec::new(),
-            ranges: Vec::new(),
-            faults: Vec::new(),
-            relocs: Vec::new(),
+            slots: Vec::with_capacity(units * 2),
+            linked: Vec::with_capacity(units * 2),
+            units: Vec::with_capacity(units),
+            entries: Vec::with_capacity(units),
+            ranges: Vec::with_capacity(units),
+            faults: Vec::with_capacity(units * 3),
+            relocs: Vec::with_capacity(units * 4),
             hot: Vec::new(),
-            at: HashMap::new(),
+            at: HashMap::with_capacity(units),
+            index: Vec::new(),
+            header: Vec::new(),
             insns: 0,
             end: 0,
         }
@@ -446,12 +452,6 @@ impl Draft {
         self.units.len()
     }
 
-    fn offset(&self, pc: u64) -> Option<u32> {
-        let inside = pc >= self.place.guest.start && pc <= self.place.guest.end;
-        inside.then_some(())?;
-        u32::try_from(pc - self.place.guest.start).ok()
-    }
-
     /// Adds a unit. `None`: there is no room, or it does not belong here; nothing has changed.
     pub fn add(&mut self, p: &Piece<'_>) -> Option<()> {
         let align = if p.tier == Tier::Optimized { 64 } else { 16 };
@@ -459,39 +459,27 @@ impl Draft {
         let end = (code + p.code.len()).next_multiple_of(PAGE);
         let slots = (self.slots.len() + p.slots.len() + p.cells.len()) * size_of::<Slot>();
         let room = (self.place.window.end - self.place.window.start) as usize;
-        let too_many = [p.slots.len() + p.cells.len(), p.faults.len(), p.relocs.len()]
-            .iter()
-            .any(|n| *n > u16::MAX as usize);
+        let lists = [
+            p.slots.len() + p.cells.len(),
+            p.faults.len(),
+            p.relocs.len(),
+            p.ranges.len(),
+        ];
+        let too_many = lists.iter().any(|n| *n > u16::MAX as usize)
+            || self.place.guest.end - self.place.guest.start >= u32::MAX as u64;
         if end + slots + PAGE > room || self.units.len() >= self.place.most || too_many {
             return None;
         }
-        let spans: Vec<Span> = p
-            .ranges
-            .iter()
-            .map(|r| {
-                Some(Span {
-                    start: self.offset(r.0)?,
-                    end: self.offset(r.1)?,
-                })
-            })
-            .collect::<Option<_>>()?;
-        let entries: Vec<(u32, u64, u32)> = p
-            .entries
-            .iter()
-            .map(|e| Some((self.offset(e.0)?, e.0, e.1)))
-            .collect::<Option<_>>()?;
+        let inside = |pc: u64| pc >= self.place.guest.start && pc <= self.place.guest.end;
+        let own = p.ranges.iter().all(|r| inside(r.0) && inside(r.1))
+            && p.entries.iter().all(|e| inside(e.0))
+            && p.faults.iter().all(|f| inside(f.guest_pc));
+        if !own {
+            return None;
+        }
+        let guest = self.place.guest.start;
+        let offset = |pc: u64| (pc - guest) as u32;
         let base = code as u32;
-        let faults: Vec<Fault> = p
-            .faults
-            .iter()
-            .map(|f| {
-                Some(Fault {
-                    access: base + f.access_offset,
-                    landing: base + f.landing_offset,
-                    pc: self.offset(f.guest_pc)?,
-                })
-            })
-            .collect::<Option<_>>()?;
         let n = self.units.len() as u32;
         self.units.push(Unit {
             code: base,
@@ -504,9 +492,9 @@ impl Draft {
             insns: p.insns,
             n_slots: p.slots.len() as u16,
             n_cells: p.cells.len() as u16,
-            n_entries: entries.len() as u16,
-            n_ranges: spans.len() as u16,
-            n_faults: faults.len() as u16,
+            n_entries: p.entries.len() as u16,
+            n_ranges: p.ranges.len() as u16,
+            n_faults: p.faults.len() as u16,
             n_relocs: p.relocs.len() as u16,
             tier: p.tier as u8,
             flags: if p.loops { LOOPS } else { 0 } | if p.noted { NOTED } else { 0 },
@@ -516,17 +504,24 @@ impl Draft {
         self.code.resize(code, 0xcc);
         self.code.extend_from_slice(p.code);
         self.add_slots(p);
-        for (pc, full, at) in entries {
-            let code = base + at;
+        for &(full, at) in &p.entries {
+            let (pc, code) = (offset(full), base + at);
             self.entries.push(Entry { pc, code, unit: n });
             let e = self.at.entry(full).or_insert((p.tier, code, n));
             if (p.tier as u8) > e.0 as u8 {
                 *e = (p.tier, code, n);
             }
         }
-        self.end = spans.iter().map(|s| s.end).fold(self.end, u32::max);
-        self.ranges.extend(spans);
-        self.faults.extend(faults);
+        for &(start, end) in &p.ranges {
+            let (start, end) = (offset(start), offset(end));
+            self.end = self.end.max(end);
+            self.ranges.push(Span { start, end });
+        }
+        self.faults.extend(p.faults.iter().map(|f| Fault {
+            access: base + f.access_offset,
+            landing: base + f.landing_offset,
+            pc: offset(f.guest_pc),
+        }));
         self.relocs.extend_from_slice(p.relocs);
         if p.hot {
             self.hot.push(n);
@@ -551,8 +546,8 @@ impl Draft {
         self.slots.extend(cells);
     }
 
-    /// The file, in parts. `None`: too large.
-    pub fn finish(&mut self) -> Option<Vec<Vec<u8>>> {
+    /// The file, in parts. `None`: too large. Nothing can be added after that.
+    pub fn finish(&mut self) -> Option<Vec<&[u8]>> {
         self.code.resize(self.code.len().next_multiple_of(PAGE), 0xcc);
         let slots = self.place.window.start + self.code.len() as u64;
         for n in 0..self.units.len() {
@@ -566,9 +561,19 @@ impl Draft {
         }
         self.linked
             .sort_by_key(|n| self.slots[*n as usize].guest_pc);
-        let index = self.index();
-        // Cold code lies behind hot code of the same unit, so faults are in order within a unit, and units are in order.
-        let mut header = Header {
+        self.index = self.make_index();
+        let zeros: &'static [u8] = &[0; PAGE];
+        let mut at = PAGE;
+        let mut parts = vec![zeros];
+        let mut put = |bytes: &'_ [u8], rows: usize, align: usize| {
+            let s = Section {
+                at: u32::try_from(at).ok()?,
+                rows: rows as u32,
+            };
+            at = (at + bytes.len()).next_multiple_of(align);
+            Some(s)
+        };
+        let h = Header {
             magic: MAGIC,
             key: self.place.key,
             len: 0,
@@ -578,46 +583,36 @@ impl Draft {
             guest_len: self.end,
             thunk: self.thunk,
             insns: self.insns,
-            code: Section::default(),
-            slots: Section::default(),
-            units: Section::default(),
-            entries: Section::default(),
-            index: Section::default(),
-            ranges: Section::default(),
-            faults: Section::default(),
-            relocs: Section::default(),
-            order: Section::default(),
-            hot: Section::default(),
+            code: put(&self.code, self.code.len(), PAGE)?,
+            slots: put(self.slots.as_bytes(), self.slots.len(), PAGE)?,
+            units: put(self.units.as_bytes(), self.units.len(), 8)?,
+            entries: put(self.entries.as_bytes(), self.entries.len(), 8)?,
+            index: put(self.index.as_bytes(), self.index.len(), 8)?,
+            ranges: put(self.ranges.as_bytes(), self.ranges.len(), 8)?,
+            faults: put(self.faults.as_bytes(), self.faults.len(), 8)?,
+            relocs: put(self.relocs.as_bytes(), self.relocs.len(), 8)?,
+            order: put(self.linked.as_bytes(), self.linked.len(), 8)?,
+            hot: put(self.hot.as_bytes(), self.hot.len(), 8)?,
         };
-        let mut parts = vec![vec![0; PAGE], std::mem::take(&mut self.code)];
-        let mut at = PAGE + parts[1].len();
-        header.code = Section {
-            at: PAGE as u32,
-            rows: parts[1].len() as u32,
-        };
-        let mut put = |bytes: &[u8], rows: usize, align: usize| {
-            let mut bytes = bytes.to_vec();
-            bytes.resize(bytes.len().next_multiple_of(align), 0);
-            let s = Section {
-                at: u32::try_from(at).ok()?,
-                rows: rows as u32,
-            };
-            at += bytes.len();
+        self.header = vec![Header { len: at as u64, ..h }];
+        let all = [
+            (self.header.as_bytes(), PAGE),
+            (&self.code, PAGE),
+            (self.slots.as_bytes(), PAGE),
+            (self.units.as_bytes(), 8),
+            (self.entries.as_bytes(), 8),
+            (self.index.as_bytes(), 8),
+            (self.ranges.as_bytes(), 8),
+            (self.faults.as_bytes(), 8),
+            (self.relocs.as_bytes(), 8),
+            (self.linked.as_bytes(), 8),
+            (self.hot.as_bytes(), 8),
+        ];
+        parts.clear();
+        for (bytes, align) in all {
             parts.push(bytes);
-            Some(s)
-        };
-        header.slots = put(self.slots.as_bytes(), self.slots.len(), PAGE)?;
-        header.units = put(self.units.as_bytes(), self.units.len(), 8)?;
-        header.entries = put(self.entries.as_bytes(), self.entries.len(), 8)?;
-        header.index = put(index.as_bytes(), index.len(), 8)?;
-        header.ranges = put(self.ranges.as_bytes(), self.ranges.len(), 8)?;
-        header.faults = put(self.faults.as_bytes(), self.faults.len(), 8)?;
-        header.relocs = put(self.relocs.as_bytes(), self.relocs.len(), 8)?;
-        header.order = put(self.linked.as_bytes(), self.linked.len(), 8)?;
-        header.hot = put(self.hot.as_bytes(), self.hot.len(), 8)?;
-        header.len = at as u64;
-        let bytes = header.as_bytes();
-        parts[0][..bytes.len()].copy_from_slice(bytes);
+            parts.push(&zeros[..bytes.len().next_multiple_of(align) - bytes.len()]);
+        }
         Some(parts)
     }
 
@@ -638,7 +633,7 @@ impl Draft {
     }
 
     /// A hash table of the entries, at most half full.
-    fn index(&self) -> Vec<Entry> {
+    fn make_index(&self) -> Vec<Entry> {
         let size = (self.at.len() * 2 + 1).next_power_of_two();
         let mut index = vec![FREE; size];
         for (&full, &(_, code, unit)) in &self.at {

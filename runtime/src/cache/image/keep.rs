@@ -15,9 +15,9 @@ use hashbrown::HashMap;
 use memmap2::Mmap;
 use metaphrase_arm64::arch::state::{FPSR_OFFSET, PC_OFFSET};
 use metaphrase_backend::abi::ChainSlot;
-use metaphrase_backend::baseline::Baseline;
-use metaphrase_backend::emit::CompiledUnit;
+use metaphrase_backend::baseline::{Baseline, NOTES};
 use metaphrase_backend::stubs;
+use smallvec::{SmallVec, smallvec};
 use std::fs::File;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -56,9 +56,9 @@ impl Tier1 {
                 continue;
             }
             if let Some(folder) = &self.images.folder
-                && let Some(parts) = self.draft(&tables, kept, &found, folder.read(name(kept.key)))
+                && let Some(mut draft) = self.draft(&tables, kept, &found, folder.read(name(kept.key)))
+                && let Some(parts) = draft.finish()
             {
-                let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
                 let bytes: usize = parts.iter().map(|p| p.len()).sum();
                 let at = kept.text.guest.start;
                 match folder.write(name(kept.key), &parts) {
@@ -113,7 +113,7 @@ impl Tier1 {
     }
 
     /// The new image of a text. `file`: what is in the folder now, which another process may have written since this one opened it.
-    fn draft(&self, t: &Tables, kept: &Kept, found: &Found<'_>, file: Option<File>) -> Option<Vec<Vec<u8>>> {
+    fn draft(&self, t: &Tables, kept: &Kept, found: &Found<'_>, file: Option<File>) -> Option<Draft> {
         // SAFETY: files of the folder are replaced, never written.
         let newest = file.and_then(|f| unsafe { Mmap::map(&f) }.ok());
         let newest = newest.as_ref().and_then(|m| View::of(m, kept.key));
@@ -126,10 +126,9 @@ impl Tier1 {
             }
         }
         pieces.extend(found.units.iter().filter_map(|u| piece_of(t, u)));
-        let compiled = self.compile_cold(&found.cold);
-        pieces.extend(compiled.iter().map(Compiled::piece));
-        let mut best: HashMap<u64, Tier> = HashMap::with_capacity(pieces.len());
-        for p in &pieces {
+        // Where there is better code than baseline, nobody needs that.
+        let mut best: HashMap<u64, Tier> = HashMap::new();
+        for p in pieces.iter().filter(|p| p.tier != Tier::Baseline) {
             for e in &p.entries {
                 let tier = best.entry(e.0).or_insert(p.tier);
                 if p.tier as u8 > *tier as u8 {
@@ -143,24 +142,24 @@ impl Tier1 {
             return None;
         }
         let counters = kept.text.window.end - COUNTERS;
-        let mut draft = Draft::new(
-            Place {
-                key: kept.key,
-                guest: kept.text.guest.clone(),
-                window: kept.text.window.start..counters - GAP,
-                counters,
-                most: STRIDE / 2,
-            },
-            &thunk.unwrap_or_default(),
-        );
-        for p in &pieces {
-            let needed = p.entries.iter().any(|e| best.get(&e.0) == Some(&p.tier));
-            if needed && draft.add(p).is_none() {
-                tracing::debug!(target: "cache", "{:#x}: the image is full", kept.text.guest.start);
-                break;
-            }
+        let place = Place {
+            key: kept.key,
+            guest: kept.text.guest.clone(),
+            window: kept.text.window.start..counters - GAP,
+            counters,
+            most: STRIDE / 2,
+        };
+        let units = pieces.len() + found.cold.len();
+        let mut draft = Draft::new(place, units, &thunk.unwrap_or_default());
+        let needed = |p: &&Piece<'_>| {
+            let rank = |e: &(u64, u32)| best.get(&e.0).map_or(0, |t| *t as u8);
+            p.entries.iter().any(|e| rank(e) <= p.tier as u8)
+        };
+        let all = pieces.iter().filter(needed).try_for_each(|p| draft.add(p));
+        if all.and_then(|()| self.add_cold(&mut draft, &found.cold)).is_none() {
+            tracing::debug!(target: "cache", "{:#x}: the image is full", kept.text.guest.start);
         }
-        draft.finish()
+        Some(draft)
     }
 
     /// Baseline code that has run often enough for a trace, in an image where there is none.
@@ -175,20 +174,32 @@ impl Tier1 {
         }
     }
 
-    /// Baseline code for blocks that have none.
-    fn compile_cold(&self, blocks: &[&Block0]) -> Vec<Compiled> {
+    /// Adds baseline code of blocks that have none.
+    fn add_cold(&self, draft: &mut Draft, blocks: &[&Block0]) -> Option<()> {
         let mut base = Baseline::new(PC_OFFSET, FPSR_OFFSET, TEMPS_OFFSET);
-        let compile = |b: &&Block0| {
+        for b in blocks {
             base.note = self.threshold > trace::AT as u32 && trace::notes(b);
-            let unit = base.compile(&b.code, b.pc, b.mode)?;
-            let relocs = unit.relocs.iter().map(Field::of).collect::<Option<_>>()?;
-            Some(Compiled {
-                unit,
-                relocs,
-                range: (b.pc, b.pc + b.len()),
-            })
-        };
-        blocks.iter().filter_map(compile).collect()
+            let Some(c) = base.compile(&b.code, b.pc, b.mode) else {
+                continue;
+            };
+            let relocs: Option<SmallVec<[Field; 8]>> = c.relocs.iter().map(Field::of).collect();
+            draft.add(&Piece {
+                tier: Tier::Baseline,
+                code: &c.code,
+                slots: c.slots.iter().copied().collect(),
+                noted: c.slots.ends_with(&NOTES),
+                cells: c.cells.iter().map(|c| c.guest_pc).collect(),
+                entries: c.entries.iter().copied().collect(),
+                ranges: smallvec![(b.pc, b.pc + b.len())],
+                faults: c.faults.iter().copied().collect(),
+                relocs: &relocs?,
+                insns: b.words.len() as u32,
+                loops: false,
+                rebuilds: 0,
+                hot: false,
+            })?;
+        }
+        Some(())
     }
 }
 
@@ -219,40 +230,12 @@ fn piece_of<'a>(t: &Tables, u: &'a Unit1) -> Option<Piece<'a>> {
             .iter()
             .map(|e| (e.0, (e.1 - u.exec) as u32))
             .collect(),
-        ranges: u.ranges.to_vec(),
-        faults: u.faults.to_vec(),
+        ranges: u.ranges.iter().copied().collect(),
+        faults: u.faults.iter().copied().collect(),
         relocs: &kept.relocs,
         insns: u.guest_insns,
         loops: u.loops,
         rebuilds: u.rebuilds,
         hot: u.tier == Tier::Baseline && u.entries.first().is_some_and(|e| is_hot(t, e.0)),
     })
-}
-
-/// Code made only to be kept.
-struct Compiled {
-    unit: CompiledUnit,
-    relocs: Vec<Field>,
-    range: (u64, u64),
-}
-
-impl Compiled {
-    fn piece(&self) -> Piece<'_> {
-        let c = &self.unit;
-        Piece {
-            tier: Tier::Baseline,
-            code: &c.code,
-            slots: c.slots.clone(),
-            noted: c.slots.ends_with(&metaphrase_backend::baseline::NOTES),
-            cells: c.cells.iter().map(|c| c.guest_pc).collect(),
-            entries: c.entries.clone(),
-            ranges: vec![self.range],
-            faults: c.faults.clone(),
-            relocs: &self.relocs,
-            insns: ((self.range.1 - self.range.0) / 4) as u32,
-            loops: false,
-            rebuilds: 0,
-            hot: false,
-        }
-    }
 }
