@@ -304,3 +304,7 @@ fn wish(hint: &mut Hint, q: &MapRequest) -> Option<RawFd> {
     let room = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u32;
     read.filter(|_| q.prot == 0 && q.flags & (room | libc::MAP_TYPE as u32) == room)
 }
+
+#[cfg(test)]
+#[path = "placement_tests.rs"]
+mod tests;
