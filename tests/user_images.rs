@@ -1,0 +1,230 @@
+//! What a program sees of kept translations: where it and its libraries are, and nothing else, whatever is wrong with the folder.
+//!
+//! Needs the cross compiler and its C library; without them the tests say so and do nothing.
+
+use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+const CC: &str = "aarch64-linux-gnu-gcc";
+/// What is the same in all processes of a folder.
+const FIXED: [&str; 5] = ["program", "linker", "library", "room", "code"];
+/// What never is.
+const RANDOM: [&str; 2] = ["memory", "stack"];
+
+/// The guest program and the folder of its libraries.
+fn guest() -> Option<&'static (PathBuf, PathBuf)> {
+    static GUEST: OnceLock<Option<(PathBuf, PathBuf)>> = OnceLock::new();
+    GUEST.get_or_init(build).as_ref()
+}
+
+fn build() -> Option<(PathBuf, PathBuf)> {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("images-places");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images/places.c");
+    let built = Command::new(CC)
+        .args(["-O1", "-fPIE", "-pie", "-o"])
+        .args([&program, &source])
+        .output();
+    let Ok(out) = built else {
+        let required = std::env::var("METAPHRASE_REQUIRE_ORACLES").is_ok_and(|v| v == "1");
+        assert!(!required, "no {CC}");
+        eprintln!("skipped: needs {CC}");
+        return None;
+    };
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let library = Command::new(CC).arg("-print-file-name=libc.so.6").output();
+    let library = text(&library.expect("compiler").stdout);
+    let root = Path::new(library.trim()).canonicalize().expect("C library");
+    Some((program, root.ancestors().nth(2)?.to_path_buf()))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// An empty folder for a test's folders.
+fn scratch(name: &str) -> PathBuf {
+    let d = std::env::temp_dir().join(format!("metaphrase-images-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&d);
+    std::fs::create_dir_all(&d).expect("folder");
+    d
+}
+
+fn command(cache: &str, more: &[&str]) -> Option<Command> {
+    let (program, root) = guest()?;
+    let mut c = Command::new(env!("CARGO_BIN_EXE_metaphrase"));
+    c.args(["run", &format!("--cache={cache}"), "-L"]);
+    c.args([root, program]).args(more);
+    Some(c)
+}
+
+fn finish(mut c: Command) -> Output {
+    let out = c.output().expect("it starts");
+    assert!(out.status.success(), "{:?}\n{}", c, text(&out.stderr));
+    out
+}
+
+/// The lines of one or several processes.
+fn places(out: &Output) -> BTreeMap<String, Vec<String>> {
+    let mut all = BTreeMap::<_, Vec<String>>::new();
+    for line in text(&out.stdout).lines() {
+        let (what, place) = line.split_once(' ').expect("two words");
+        all.entry(what.into()).or_default().push(place.into());
+    }
+    all
+}
+
+fn run(cache: &Path, more: &[&str]) -> Option<BTreeMap<String, Vec<String>>> {
+    let out = finish(command(cache.to_str().expect("text"), more)?);
+    assert_eq!(text(&out.stderr), "");
+    Some(places(&out))
+}
+
+#[test]
+fn code_of_files_is_at_the_same_place_in_every_process() {
+    let d = scratch("same");
+    let (Some(a), Some(b)) = (run(&d.join("f"), &[]), run(&d.join("f"), &[])) else {
+        return;
+    };
+    let (Some(other), Some(off)) = (run(&d.join("g"), &[]), run(Path::new("off"), &[])) else {
+        return;
+    };
+    for what in FIXED {
+        assert_eq!(a[what], b[what], "{what}");
+        assert_ne!(a[what], other[what], "{what}: the salt");
+        assert_ne!(a[what], off[what], "{what}");
+    }
+    for what in RANDOM {
+        assert_ne!(a[what], b[what], "{what}");
+    }
+    for what in ["linker", "library", "room", "code"] {
+        assert!(a[what][0].starts_with("0x30"), "{what}: {:?}", a[what]);
+    }
+    assert_eq!(a["descriptors"], off["descriptors"]);
+    let again = run(Path::new("off"), &[]).expect("compiler");
+    for what in FIXED {
+        assert_ne!(off[what], again[what], "{what}");
+    }
+    std::fs::remove_dir_all(d).expect("folder");
+}
+
+#[test]
+fn children_and_their_programs_too() {
+    let d = scratch("children");
+    let Some(all) = run(&d.join("f"), &["child"]) else {
+        return;
+    };
+    assert_eq!(
+        all["program"].len(),
+        3,
+        "itself, its child, the child's program"
+    );
+    for what in FIXED {
+        assert!(
+            all[what].iter().all(|p| *p == all[what][0]),
+            "{what}: {all:?}"
+        );
+    }
+    assert_ne!(all["memory"][0], all["memory"][1]);
+    assert_eq!(all["descriptors"][0], all["descriptors"][1]);
+    std::fs::remove_dir_all(d).expect("folder");
+}
+
+/// The program runs as without a folder, and one line says why there is none.
+fn refused(c: Command, why: &str) {
+    let out = finish(c);
+    let stderr = text(&out.stderr);
+    assert_eq!(stderr.lines().count(), 1, "{why}: {stderr}");
+    assert!(stderr.contains("--cache"), "{why}: {stderr}");
+    let off = finish(command("off", &["child"]).expect("compiler"));
+    let (got, off) = (places(&out), places(&off));
+    assert_eq!(got["descriptors"], off["descriptors"], "{why}");
+    assert_eq!(got["program"].len(), 3, "{why}");
+}
+
+#[test]
+fn bad_folders_do_not_matter_to_the_program() {
+    let d = scratch("bad");
+    let folder = |name: &str, mode: u32| {
+        let path = d.join(name);
+        std::fs::create_dir(&path).expect("folder");
+        std::fs::set_permissions(&path, Permissions::from_mode(mode)).expect("mode");
+        path
+    };
+    let mut bad = vec![folder("open", 0o777), folder("group", 0o750)];
+    symlink(folder("good", 0o700), d.join("link")).expect("link");
+    std::fs::write(d.join("file"), "").expect("file");
+    bad.extend(["link", "file", "missing/folder"].map(|n| d.join(n)));
+    // Only root can give folders away.
+    let theirs = folder("theirs", 0o700);
+    if chown(&theirs, Some(65534), None).is_ok() {
+        bad.push(theirs);
+    }
+    for path in bad {
+        let Some(c) = command(path.to_str().expect("text"), &["child"]) else {
+            return;
+        };
+        refused(c, &path.display().to_string());
+    }
+    std::fs::remove_dir_all(d).expect("folder");
+}
+
+/// Runs a shell script that ends with `exec "$@"`, the program's command line.
+fn under(script: &str, inner: &Command) -> Command {
+    let mut c = Command::new("unshare");
+    c.args(["-rm", "sh", "-c", script, "sh"]);
+    c.arg(inner.get_program()).args(inner.get_args());
+    c
+}
+
+#[test]
+fn folders_that_take_nothing_do_not_matter_either() {
+    let d = scratch("full");
+    let cache = d.to_str().expect("text");
+    let Some(c) = command(cache, &["child"]) else {
+        return;
+    };
+    let mount = |options: &str| format!("mount -t tmpfs -o mode=700,{options} none {cache}");
+    let probe = under(
+        &format!("{} && exec \"$@\"", mount("size=4k")),
+        &Command::new("true"),
+    );
+    if !{ probe }.output().is_ok_and(|o| o.status.success()) {
+        eprintln!("skipped: cannot mount");
+        return;
+    }
+    let full = format!(
+        "{} && head -c 4096 /dev/zero > {cache}/x && exec \"$@\"",
+        mount("size=4k")
+    );
+    refused(under(&full, &c), "full");
+    let files = format!("{} && exec \"$@\"", mount("nr_inodes=1"));
+    refused(under(&files, &c), "no more files");
+    let read_only = format!(
+        "{} && mount -o remount,ro {cache} && exec \"$@\"",
+        mount("size=4k")
+    );
+    refused(under(&read_only, &c), "read-only");
+    refused(under("ulimit -f 0 && exec \"$@\"", &c), "no room for files");
+    std::fs::remove_dir_all(d).expect("folder");
+}
+
+#[test]
+fn a_folder_may_become_full_or_vanish() {
+    let d = scratch("later");
+    let cache = d.join("f");
+    let Some(c) = command(cache.to_str().expect("text"), &["child"]) else {
+        return;
+    };
+    let first = places(&finish(
+        command(cache.to_str().expect("text"), &[]).expect("compiler"),
+    ));
+    // There is a salt now, but room for nothing else: no signal, no message.
+    let out = finish(under("ulimit -f 0 && exec \"$@\"", &c));
+    assert_eq!(text(&out.stderr), "");
+    assert_eq!(places(&out)["library"][0], first["library"][0]);
+    std::fs::remove_dir_all(d).expect("folder");
+}
