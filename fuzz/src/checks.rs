@@ -65,7 +65,7 @@ impl ProgramFile {
         let _ = program.interpreter();
         let _ = program.executable_stack();
         let mem = MemoryMap::new(Layout::detect());
-        let Ok(image) = program.load(&mem, Placement::Anywhere) else {
+        let Ok(image) = program.load(&mem, Placement::Anywhere(None)) else {
             return Ok(Loaded::NotMapped);
         };
         assert!(image.start < image.end, "an empty image: {image:x?}");

@@ -3,6 +3,7 @@
 //! `metaphrase PROGRAM ARGS` with a path (how binfmt_misc starts us) is `metaphrase run PROGRAM ARGS`.
 
 pub mod binfmt;
+pub mod cache;
 pub mod explain;
 pub mod run;
 pub mod stats;
@@ -20,6 +21,7 @@ metaphrase runs AArch64 (64-bit ARM) Linux programs on x86-64.
   metaphrase PATH/TO/PROGRAM [ARGS...]         the same, without options
   metaphrase stats FILE [--html OUT]           show what `run --stats=FILE` wrote (see metaphrase stats --help)
   metaphrase explain PROGRAM --at SYMBOL|PC    show what becomes of guest code (see metaphrase explain --help)
+  metaphrase cache [--clear]                   show or remove what is kept for later runs (see metaphrase cache --help)
   metaphrase binfmt register|status|unregister let the kernel start AArch64 programs with metaphrase
   metaphrase --version
 ";
@@ -40,6 +42,7 @@ pub fn main(argv: Args, envp: Args) -> i32 {
         _ if first.contains(&b'/') || run::started_by_binfmt() => run::bare(argv, envp),
         b"run" => run::from_command_line(argv.into_iter().skip(1).collect(), envp),
         b"binfmt" => binfmt::main(argv.into_iter().skip(1).collect()),
+        b"cache" => cache::main(argv.into_iter().skip(1).collect(), &envp),
         b"stats" => stats::main(argv.into_iter().skip(1).collect()),
         b"explain" => explain::main(argv.into_iter().skip(1).collect()),
         b"--version" | b"-V" => {

@@ -21,7 +21,7 @@ const LIMIT: u64 = 256 << 20;
 const SHARE: u64 = 4;
 
 /// The default folder of the user that runs us.
-pub fn default_folder() -> PathBuf {
+fn default_folder() -> PathBuf {
     // SAFETY: asks only.
     let user = unsafe { libc::geteuid() };
     Path::new(SHARED_MEMORY).join(format!("metaphrase-{user}"))
@@ -66,25 +66,30 @@ fn usual(c: &EngineConfig) -> bool {
     (c.threshold, c.max_block, c.optimise) == (d.threshold, d.max_block, d.optimise)
 }
 
+/// Whether the default folder would be memory.
+fn in_memory() -> bool {
+    file_system(Path::new(SHARED_MEMORY)).is_ok_and(|(t, _)| t == libc::TMPFS_MAGIC)
+}
+
+/// The folder that these settings mean, which may not be there.
+pub fn chosen(o: &Options) -> Option<PathBuf> {
+    match &o.cache {
+        Cache::Off => None,
+        Cache::Folder(path) => Some(path.clone()),
+        Cache::Default => (usual(&o.engine) && in_memory()).then(default_folder),
+    }
+}
+
 /// The folder of a process with these settings.
 pub fn open(o: &Options, layout: &Layout) -> Option<Arc<Folder>> {
     if !may_keep(o) || !layout.has_windows() {
         return None;
     }
-    let (path, asked) = match &o.cache {
-        Cache::Off => return None,
-        Cache::Folder(path) => (path.clone(), true),
-        Cache::Default => (default_folder(), false),
-    };
-    let in_memory =
-        || file_system(Path::new(SHARED_MEMORY)).is_ok_and(|(t, _)| t == libc::TMPFS_MAGIC);
-    if !asked && !(usual(&o.engine) && in_memory()) {
-        return None;
-    }
+    let path = chosen(o)?;
     match open_folder(&path) {
         Ok(folder) => Some(Arc::new(folder)),
         // A child would only repeat it.
-        Err(e) if asked && !o.child => {
+        Err(e) if o.cache != Cache::Default && !o.child => {
             eprintln!("metaphrase: --cache {}: {e}", path.display());
             None
         }
