@@ -299,10 +299,22 @@ impl Tier1 {
             let (ok, failed) = (Ordering::AcqRel, Ordering::Relaxed);
             let _ = self.eval_cold.compare_exchange(0, thunk, ok, failed);
         }
-        for &n in image.view.hot() {
-            if let Some(c) = image.counter(n) {
+        // What has run often in earlier processes comes to the dispatcher soon.
+        for (n, u) in (0..).zip(image.view.units) {
+            if image.runs(n) >= self.promoted_at(u.tier())
+                && let Some(c) = image.counter(n)
+            {
                 c.begin_all(trace::AT / 4);
             }
+        }
+    }
+
+    /// Executions after which a unit is promoted.
+    pub(crate) fn promoted_at(&self, tier: Tier) -> u32 {
+        match tier {
+            Tier::Baseline => self.threshold.min(trace::AT as u32),
+            Tier::Trace => self.threshold,
+            Tier::Optimized => u32::MAX,
         }
     }
 

@@ -8,7 +8,7 @@
 //! guest changed its user), there are no images; the program goes on. The same goes for files: whoever reads one maps it and closes it.
 //!
 //! **Whole or not at all.** A file is written under a name of its own and renamed, so that readers see the old or the new one; what cannot be
-//! written leaves nothing behind. Processes that write do not wait for each other.
+//! written leaves nothing behind. Processes that write do not wait for each other. (Who reads a file may write to it where its format says so.)
 //!
 //! **Room.** All files together have at most so many bytes. The least recently used go first: reading an image sets its time of modification, once an
 //! hour at most.
@@ -129,7 +129,7 @@ fn remove_at(dir: &File, name: &CStr) -> io::Result<()> {
 
 /// Opens a file that can be trusted, for reading.
 fn open_trusted(dir: &File, name: &CStr) -> io::Result<(File, libc::stat)> {
-    let file = open_at(dir, name, libc::O_RDONLY)?;
+    let file = open_at(dir, name, libc::O_RDWR).or_else(|_| open_at(dir, name, libc::O_RDONLY))?;
     let s = status(&file)?;
     let regular = s.st_mode & libc::S_IFMT == libc::S_IFREG;
     if !regular || !is_ours(&s) || s.st_mode & OTHERS_WRITE != 0 {

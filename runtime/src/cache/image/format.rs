@@ -60,7 +60,7 @@ pub struct Header {
     faults: Section,
     relocs: Section,
     order: Section,
-    hot: Section,
+    runs: Section,
 }
 
 /// A unit. Rows are in the order of their code.
@@ -209,8 +209,8 @@ pub struct Piece<'a> {
     pub loops: bool,
     /// As in [`crate::cache::unit::Unit1`].
     pub rebuilds: u32,
-    /// Whether it has run so often that a trace should begin there soon.
-    pub hot: bool,
+    /// How often it has run, in all processes.
+    pub runs: u32,
 }
 
 /// Spreads a guest address over the index.
@@ -235,7 +235,6 @@ pub struct View<'a> {
     faults: &'a [Fault],
     relocs: &'a [Field],
     order: &'a [u32],
-    hot: &'a [u32],
 }
 
 impl std::fmt::Debug for View<'_> {
@@ -267,9 +266,9 @@ impl<'a> View<'a> {
             faults: rows(file, header.faults)?,
             relocs: rows(file, header.relocs)?,
             order: rows(file, header.order)?,
-            hot: rows(file, header.hot)?,
         };
-        let pages = [header.code, header.slots];
+        rows::<u32>(file, header.runs).filter(|r| r.len() == v.units.len() + 1)?;
+        let pages = [header.code, header.slots, header.runs];
         let sound = pages.iter().all(|s| s.at as usize % PAGE == 0)
             && header.slots.at == header.code.at + header.code.rows
             && v.index.len().is_power_of_two()
@@ -285,6 +284,13 @@ impl<'a> View<'a> {
             c.at as usize..(c.at + c.rows) as usize,
             s.at as usize..s.at as usize + bytes.next_multiple_of(PAGE),
         )
+    }
+
+    /// Where in the file the words lie that all processes share: how often each unit has run, and last the guest instructions that were
+    /// translated and are not in the image.
+    pub fn shared(&self) -> Range<usize> {
+        let r = self.header.runs;
+        r.at as usize..(r.at as usize + r.rows as usize * 4).next_multiple_of(PAGE)
     }
 
     /// The entry at a guest address.
@@ -317,11 +323,6 @@ impl<'a> View<'a> {
         let from = self.order.partition_point(|n| of(n) < pc);
         let len = self.order[from..].partition_point(|n| of(n) == pc);
         &self.order[from..from + len]
-    }
-
-    /// Numbers of units that have run often.
-    pub fn hot(&self) -> &'a [u32] {
-        self.hot
     }
 
     /// Entries of a unit: guest address, offset from the window's start.
@@ -369,7 +370,7 @@ impl<'a> View<'a> {
             insns: u.insns,
             loops: u.loops(),
             rebuilds: u.rebuilds as u32,
-            hot: self.hot.contains(&(n as u32)),
+            runs: 0,
         })
     }
 }
@@ -408,7 +409,7 @@ pub struct Draft {
     ranges: Vec<Span>,
     faults: Vec<Fault>,
     relocs: Vec<Field>,
-    hot: Vec<u32>,
+    runs: Vec<u32>,
     at: HashMap<u64, (Tier, u32, u32)>,
     index: Vec<Entry>,
     header: Vec<Header>,
@@ -438,7 +439,7 @@ impl Draft {
             ranges: Vec::with_capacity(units),
             faults: Vec::with_capacity(units * 3),
             relocs: Vec::with_capacity(units * 4),
-            hot: Vec::new(),
+            runs: Vec::with_capacity(units + 1),
             at: HashMap::with_capacity(units),
             index: Vec::new(),
             header: Vec::new(),
@@ -523,9 +524,7 @@ impl Draft {
             pc: offset(f.guest_pc),
         }));
         self.relocs.extend_from_slice(p.relocs);
-        if p.hot {
-            self.hot.push(n);
-        }
+        self.runs.push(p.runs);
         self.insns += p.insns as u64;
         Some(())
     }
@@ -562,6 +561,7 @@ impl Draft {
         self.linked
             .sort_by_key(|n| self.slots[*n as usize].guest_pc);
         self.index = self.make_index();
+        self.runs.push(0);
         let zeros: &'static [u8] = &[0; PAGE];
         let mut at = PAGE;
         let mut parts = vec![zeros];
@@ -585,6 +585,7 @@ impl Draft {
             insns: self.insns,
             code: put(&self.code, self.code.len(), PAGE)?,
             slots: put(self.slots.as_bytes(), self.slots.len(), PAGE)?,
+            runs: put(self.runs.as_bytes(), self.runs.len(), PAGE)?,
             units: put(self.units.as_bytes(), self.units.len(), 8)?,
             entries: put(self.entries.as_bytes(), self.entries.len(), 8)?,
             index: put(self.index.as_bytes(), self.index.len(), 8)?,
@@ -592,13 +593,13 @@ impl Draft {
             faults: put(self.faults.as_bytes(), self.faults.len(), 8)?,
             relocs: put(self.relocs.as_bytes(), self.relocs.len(), 8)?,
             order: put(self.linked.as_bytes(), self.linked.len(), 8)?,
-            hot: put(self.hot.as_bytes(), self.hot.len(), 8)?,
         };
         self.header = vec![Header { len: at as u64, ..h }];
         let all = [
             (self.header.as_bytes(), PAGE),
             (&self.code, PAGE),
             (self.slots.as_bytes(), PAGE),
+            (self.runs.as_bytes(), PAGE),
             (self.units.as_bytes(), 8),
             (self.entries.as_bytes(), 8),
             (self.index.as_bytes(), 8),
@@ -606,7 +607,6 @@ impl Draft {
             (self.faults.as_bytes(), 8),
             (self.relocs.as_bytes(), 8),
             (self.linked.as_bytes(), 8),
-            (self.hot.as_bytes(), 8),
         ];
         parts.clear();
         for (bytes, align) in all {

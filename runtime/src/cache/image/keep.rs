@@ -21,6 +21,7 @@ use smallvec::{SmallVec, smallvec};
 use std::fs::File;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
+use zerocopy::IntoBytes;
 
 /// Fewer guest instructions than this are not worth writing a file.
 const LEAST: u64 = 100;
@@ -28,6 +29,11 @@ const LEAST: u64 = 100;
 const SHARE: u64 = 8;
 /// Bytes between the counters and code and slots before them.
 const GAP: u64 = PAGE as u64;
+
+/// Executions in one process that are worth adding up.
+const RUNS: u64 = 64;
+/// What compiling an instruction of a region costs, in instructions of baseline code from nothing.
+const REGION: u64 = 10;
 
 /// What there is to keep of one text.
 #[derive(Default)]
@@ -51,8 +57,15 @@ impl Tier1 {
         }
         let tables = self.tables.read();
         for (kept, found) in texts.iter().zip(self.look(&tables, &texts)) {
-            let before = kept.image.map_or(0, |i| i.view.header.insns);
-            if found.fresh < LEAST || found.fresh < before / SHARE {
+            let mut fresh = found.fresh;
+            if let Some(i) = kept.image {
+                self.add_runs(&tables, i);
+                fresh = i.add_missing(fresh);
+                if fresh < i.view.header.insns / SHARE {
+                    continue;
+                }
+            }
+            if fresh < LEAST {
                 continue;
             }
             if let Some(folder) = &self.images.folder
@@ -94,7 +107,8 @@ impl Tier1 {
             }
             found[n].units.push(u);
             if u.id >= fresh {
-                found[n].fresh += u.guest_insns as u64;
+                let weight = if u.tier == Tier::Optimized { REGION } else { 1 };
+                found[n].fresh += u.guest_insns as u64 * weight;
             }
         }
         for b in t.blocks().filter(|b| b.mode == MODE && b.native() == 0 && !b.is_empty()) {
@@ -117,13 +131,17 @@ impl Tier1 {
         // SAFETY: files of the folder are replaced, never written.
         let newest = file.and_then(|f| unsafe { Mmap::map(&f) }.ok());
         let newest = newest.as_ref().and_then(|m| View::of(m, kept.key));
-        let before = newest.or(kept.image.map(|i| i.view));
+        let own = kept.image.map(|i| i.view);
+        let same = |v: &View<'_>| own.is_some_and(|o| o.header.as_bytes() == v.header.as_bytes());
+        let before = newest.filter(|v| !same(v)).or(own);
         let mut pieces = Vec::new();
         if let Some(v) = &before {
-            pieces.extend((0..v.units.len()).filter_map(|n| v.piece(n)));
-            if let Some(i) = kept.image {
-                self.mark_hot(t, &mut pieces, i, v);
-            }
+            let same = kept.image.filter(|i| std::ptr::eq(i.view.header, v.header));
+            let piece = |n: u32| {
+                let runs = same.map_or(0, |i| i.runs(n));
+                Some(Piece { runs, ..v.piece(n as usize)? })
+            };
+            pieces.extend((0..v.units.len() as u32).filter_map(piece));
         }
         pieces.extend(found.units.iter().filter_map(|u| piece_of(t, u)));
         // Where there is better code than baseline, nobody needs that.
@@ -162,15 +180,27 @@ impl Tier1 {
         Some(draft)
     }
 
-    /// Baseline code that has run often enough for a trace, in an image where there is none.
-    fn mark_hot(&self, t: &Tables, pieces: &mut [Piece<'_>], image: &Image, v: &View<'_>) {
-        if !std::ptr::eq(image.view.header, v.header) {
+    /// Adds how often units have run in this process, unless that has been done, or part of it was the parent.
+    fn add_runs(&self, t: &Tables, image: &Image) {
+        if self.images.fresh.load(Ordering::Relaxed) != 0 {
             return;
         }
-        for (n, p) in pieces.iter_mut().enumerate() {
-            let counter = image.counter(n as u32).filter(|_| p.tier == Tier::Baseline);
-            let ran = counter.map_or(0, |c| c.progress(LONGEST));
-            p.hot |= ran >= trace::AT as u64 || p.entries.first().is_some_and(|e| is_hot(t, e.0));
+        for n in 0..image.view.units.len() as u32 {
+            let ran = image.counter(n).map_or(0, |c| c.progress(LONGEST));
+            if ran >= RUNS {
+                image.add_runs(n, ran);
+            }
+        }
+        // Rounds of revived units are of other lengths.
+        for u in t.units() {
+            if let Some((i, n)) = u.image
+                && std::ptr::eq(i, image)
+                && u.tier != Tier::Optimized
+                && let Some(b) = u.entries.first().and_then(|e| t.block((e.0, MODE)))
+            {
+                let all = b.own_executions();
+                image.add_runs(n, all.saturating_sub(image.runs(n) as u64));
+            }
         }
     }
 
@@ -196,19 +226,11 @@ impl Tier1 {
                 insns: b.words.len() as u32,
                 loops: false,
                 rebuilds: 0,
-                hot: false,
+                runs: 0,
             })?;
         }
         Some(())
     }
-}
-
-/// Whether a block runs so often that it has a trace, or should have one.
-fn is_hot(t: &Tables, pc: u64) -> bool {
-    t.block((pc, MODE)).is_some_and(|b| {
-        b.unit().is_some_and(|(u, _)| u.tier != Tier::Baseline)
-            || b.own_executions() >= trace::AT as u64
-    })
 }
 
 /// A unit of this process.
@@ -219,6 +241,9 @@ fn piece_of<'a>(t: &Tables, u: &'a Unit1) -> Option<Piece<'a>> {
     let after = (u.slots.0 + u.slots.1 * size_of::<ChainSlot>()) as *const ChainSlot;
     // SAFETY: cells stand behind the slots, for as long.
     let cells = unsafe { std::slice::from_raw_parts(after, kept.cells as usize) };
+    // Of a trace that reaches into another file only its first block's own code is kept; that has run as often.
+    let first = u.entries.first().and_then(|e| t.block((e.0, MODE)));
+    let runs = first.map_or(0, Block0::own_executions);
     Some(Piece {
         tier: u.tier,
         code,
@@ -236,6 +261,6 @@ fn piece_of<'a>(t: &Tables, u: &'a Unit1) -> Option<Piece<'a>> {
         insns: u.guest_insns,
         loops: u.loops,
         rebuilds: u.rebuilds,
-        hot: u.tier == Tier::Baseline && u.entries.first().is_some_and(|e| is_hot(t, e.0)),
+        runs: runs.min(u32::MAX as u64) as u32,
     })
 }

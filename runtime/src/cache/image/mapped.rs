@@ -12,7 +12,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// Bytes of counters, at a window's end.
 pub const COUNTERS: u64 = (STRIDE * SHARDS) as u64;
@@ -23,6 +23,8 @@ pub struct Image {
     /// Its file.
     pub view: View<'static>,
     slots: Range<u64>,
+    /// The words that all processes share; 0 if they cannot be written.
+    shared: u64,
     next: *const Image,
 }
 
@@ -81,6 +83,15 @@ fn map_copy(at: u64, code: &[u8]) -> io::Result<()> {
     }
 }
 
+/// Maps the words that all processes share; 0 if the file cannot be written.
+fn map_shared(file: &File, at: Range<usize>) -> u64 {
+    let rw = libc::PROT_READ | libc::PROT_WRITE;
+    let (fd, none) = (file.as_raw_fd(), ptr::null_mut());
+    // SAFETY: a new mapping, anywhere.
+    let p = unsafe { libc::mmap(none, at.len(), rw, libc::MAP_SHARED, fd, at.start as i64) };
+    if p == libc::MAP_FAILED { 0 } else { p as u64 }
+}
+
 impl Image {
     /// Maps the image with this key. `window`: the text's.
     pub fn open(file: &File, key: [u64; 2], window: &Range<u64>) -> io::Result<&'static Image> {
@@ -111,6 +122,7 @@ impl Image {
         map(counters, COUNTERS as usize, rw, anonymous, None)?;
         let i = Box::leak(Box::new(Image {
             view,
+            shared: map_shared(file, view.shared()),
             slots: at..at + slots.len() as u64,
             next: IMAGES.load(Ordering::Acquire),
         }));
@@ -162,6 +174,34 @@ impl Image {
     pub fn counter(&self, unit: u32) -> Option<Counter> {
         // SAFETY: the area is as long as all shards and never unmapped.
         unsafe { Counter::at(self.view.header.counters + unit as u64 * 2) }
+    }
+
+    fn shared_word(&self, n: u32) -> Option<&AtomicU32> {
+        let inside = self.shared != 0 && n as usize <= self.view.units.len();
+        // SAFETY: `shared` has a word for each unit and one more, mapped for good.
+        inside.then(|| unsafe { &*(self.shared as *const AtomicU32).add(n as usize) })
+    }
+
+    /// How often a unit has run in processes that have ended.
+    pub fn runs(&self, unit: u32) -> u32 {
+        self.shared_word(unit)
+            .map_or(0, |w| w.load(Ordering::Relaxed))
+    }
+
+    /// It has run so often in this process.
+    pub fn add_runs(&self, unit: u32, n: u64) {
+        if let Some(w) = self.shared_word(unit) {
+            let sum = w.load(Ordering::Relaxed) as u64 + n;
+            w.store(sum.min(u32::MAX as u64) as u32, Ordering::Relaxed);
+        }
+    }
+
+    /// So many guest instructions have been translated that are not in the image; how many that makes since it was written.
+    pub fn add_missing(&self, n: u64) -> u64 {
+        let last = self.view.units.len() as u32;
+        let before = self.runs(last) as u64;
+        self.add_runs(last, n);
+        before + n
     }
 
     /// Has exits that lead to `code`, the translation of `pc`, ask the dispatcher; returns how many there were.

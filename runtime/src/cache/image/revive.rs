@@ -94,7 +94,7 @@ impl Tier1 {
             return;
         }
         let counter = image.counter(number).filter(|_| u.tier() != Tier::Optimized);
-        let ran = counter.map_or(0, |c| c.progress(LONGEST));
+        let ran = counter.map_or(0, |c| image.runs(number) as u64 + c.progress(LONGEST));
         let first = image.slot(u.slots().start as u32).map_or(0, |s| ptr::from_ref(s) as usize);
         let window = view.header.window;
         let unit = arena::new(Unit1 {
@@ -117,11 +117,11 @@ impl Tier1 {
             dead: AtomicBool::new(false),
             incoming: Default::default(),
         });
-        let threshold = self.threshold.min(i32::MAX as u32) as i32;
+        let left = (self.promoted_at(u.tier()) as u64).saturating_sub(ran);
         let count = match u.tier() {
-            Tier::Baseline => trace::AT.min(threshold),
-            Tier::Trace => threshold - trace::AT,
             Tier::Optimized => 0,
+            // Not at once: a block may have turned out not to get better.
+            _ => left.clamp(trace::AT as u64 / 4, i32::MAX as u64) as i32,
         };
         t.insert_unit(unit, count, self.unlinked());
         if let Some(b) = t.block((entry.0, MODE)) {
