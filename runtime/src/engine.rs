@@ -6,8 +6,8 @@
 use crate::cache::block::{Block0, COUNT_ONLY};
 use crate::cache::counter;
 use crate::cache::image::Text;
-use crate::cache::image::revive::MODE;
 use crate::cache::image::folder::Folder;
+use crate::cache::image::revive::MODE;
 use crate::cache::unit::Tier;
 use crate::compile::WARM;
 use crate::compile::make::Maker;

@@ -326,7 +326,9 @@ impl Tables {
 
     /// Whether a retired unit of this segment is not free yet.
     pub fn segment_busy(&self, segment: usize) -> bool {
-        self.retired_units.iter().any(|(_, u)| u.segment == Some(segment))
+        self.retired_units
+            .iter()
+            .any(|(_, u)| u.segment == Some(segment))
     }
 
     /// Retired blocks not freed yet.

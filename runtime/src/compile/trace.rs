@@ -82,12 +82,7 @@ fn ends_at(b: &Block0) -> bool {
 }
 
 /// Guest address where execution mostly goes on after `b`. `returns`: return sites of the calls that the trace is in.
-fn follow(
-    t: &Tables,
-    b: &Block0,
-    returns: &mut Vec<u64>,
-    missing: &mut Vec<u64>,
-) -> Option<u64> {
+fn follow(t: &Tables, b: &Block0, returns: &mut Vec<u64>, missing: &mut Vec<u64>) -> Option<u64> {
     let Some(s) = b.code.succ else {
         let site = (b.ends == Ends::Return).then(|| returns.pop()).flatten();
         let to = site.or_else(|| usual(b))?;

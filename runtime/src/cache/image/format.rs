@@ -312,7 +312,10 @@ impl<'a> View<'a> {
 
     /// The fault site of the host instruction at `offset` from the window's start: where to resume, and the guest address.
     pub fn fault(&self, offset: u32) -> Option<(u32, u64)> {
-        let i = self.faults.binary_search_by_key(&offset, |f| f.access).ok()?;
+        let i = self
+            .faults
+            .binary_search_by_key(&offset, |f| f.access)
+            .ok()?;
         let f = self.faults[i];
         Some((f.landing, self.header.guest + f.pc as u64))
     }
@@ -354,10 +357,7 @@ impl<'a> View<'a> {
             slots: slots.iter().map(|s| s.guest_pc).collect(),
             noted,
             cells: cells.iter().map(|s| s.guest_pc).collect(),
-            entries: self
-                .entries(u)
-                .map(|(pc, at)| (pc, at - u.code))
-                .collect(),
+            entries: self.entries(u).map(|(pc, at)| (pc, at - u.code)).collect(),
             ranges: self.ranges(u).collect(),
             faults: faults
                 .map(|f| FaultSite {
@@ -547,7 +547,8 @@ impl Draft {
 
     /// The file, in parts. `None`: too large. Nothing can be added after that.
     pub fn finish(&mut self) -> Option<Vec<&[u8]>> {
-        self.code.resize(self.code.len().next_multiple_of(PAGE), 0xcc);
+        self.code
+            .resize(self.code.len().next_multiple_of(PAGE), 0xcc);
         let slots = self.place.window.start + self.code.len() as u64;
         for n in 0..self.units.len() {
             self.relocate(n, slots)?;
@@ -594,7 +595,10 @@ impl Draft {
             relocs: put(self.relocs.as_bytes(), self.relocs.len(), 8)?,
             order: put(self.linked.as_bytes(), self.linked.len(), 8)?,
         };
-        self.header = vec![Header { len: at as u64, ..h }];
+        self.header = vec![Header {
+            len: at as u64,
+            ..h
+        }];
         let all = [
             (self.header.as_bytes(), PAGE),
             (&self.code, PAGE),
@@ -625,9 +629,13 @@ impl Draft {
             let base = if r.at & COUNTER != 0 { counter } else { slots };
             let at = u.code as usize + (r.at & !COUNTER) as usize;
             let field = self.place.window.start + at as u64;
-            let v = base.wrapping_add_signed(r.addend as i64).wrapping_sub(field) as i64;
+            let v = base
+                .wrapping_add_signed(r.addend as i64)
+                .wrapping_sub(field) as i64;
             let v = i32::try_from(v).ok()?;
-            self.code.get_mut(at..at + 4)?.copy_from_slice(&v.to_le_bytes());
+            self.code
+                .get_mut(at..at + 4)?
+                .copy_from_slice(&v.to_le_bytes());
         }
         Some(())
     }

@@ -69,7 +69,8 @@ impl Tier1 {
                 continue;
             }
             if let Some(folder) = &self.images.folder
-                && let Some(mut draft) = self.draft(&tables, kept, &found, folder.read(name(kept.key)))
+                && let Some(mut draft) =
+                    self.draft(&tables, kept, &found, folder.read(name(kept.key)))
                 && let Some(parts) = draft.finish()
             {
                 let bytes: usize = parts.iter().map(|p| p.len()).sum();
@@ -89,11 +90,16 @@ impl Tier1 {
     /// What there is for each text.
     fn look<'a>(&self, t: &'a Tables, texts: &[std::sync::Arc<Kept>]) -> Vec<Found<'a>> {
         let mut found: Vec<Found<'a>> = texts.iter().map(|_| Found::default()).collect();
-        let mut order: Vec<(Range<u64>, usize)> =
-            texts.iter().enumerate().map(|(i, k)| (k.guest(), i)).collect();
+        let mut order: Vec<(Range<u64>, usize)> = texts
+            .iter()
+            .enumerate()
+            .map(|(i, k)| (k.guest(), i))
+            .collect();
         order.sort_by_key(|o| o.0.start);
         let within = |start: u64, end: u64| {
-            let i = order.partition_point(|o| o.0.start <= start).checked_sub(1)?;
+            let i = order
+                .partition_point(|o| o.0.start <= start)
+                .checked_sub(1)?;
             (end <= order[i].0.end).then_some(order[i].1)
         };
         let fresh = self.images.fresh.load(Ordering::Relaxed);
@@ -101,7 +107,9 @@ impl Tier1 {
             let Some(&(start, end)) = u.ranges.first() else {
                 continue;
             };
-            let Some(n) = within(start, end) else { continue };
+            let Some(n) = within(start, end) else {
+                continue;
+            };
             if u.ranges.iter().any(|r| within(r.0, r.1) != Some(n)) {
                 continue;
             }
@@ -111,7 +119,10 @@ impl Tier1 {
                 found[n].fresh += u.guest_insns as u64 * weight;
             }
         }
-        for b in t.blocks().filter(|b| b.mode == MODE && b.native() == 0 && !b.is_empty()) {
+        for b in t
+            .blocks()
+            .filter(|b| b.mode == MODE && b.native() == 0 && !b.is_empty())
+        {
             if let Some(n) = within(b.pc, b.pc + b.len()) {
                 found[n].cold.push(b);
                 if fresh == 0 {
@@ -127,7 +138,13 @@ impl Tier1 {
     }
 
     /// The new image of a text. `file`: what is in the folder now, which another process may have written since this one opened it.
-    fn draft(&self, t: &Tables, kept: &Kept, found: &Found<'_>, file: Option<File>) -> Option<Draft> {
+    fn draft(
+        &self,
+        t: &Tables,
+        kept: &Kept,
+        found: &Found<'_>,
+        file: Option<File>,
+    ) -> Option<Draft> {
         // SAFETY: files of the folder are replaced, never written.
         let newest = file.and_then(|f| unsafe { Mmap::map(&f) }.ok());
         let newest = newest.as_ref().and_then(|m| View::of(m, kept.key));
@@ -139,7 +156,10 @@ impl Tier1 {
             let same = kept.image.filter(|i| std::ptr::eq(i.view.header, v.header));
             let piece = |n: u32| {
                 let runs = same.map_or(0, |i| i.runs(n));
-                Some(Piece { runs, ..v.piece(n as usize)? })
+                Some(Piece {
+                    runs,
+                    ..v.piece(n as usize)?
+                })
             };
             pieces.extend((0..v.units.len() as u32).filter_map(piece));
         }
@@ -174,7 +194,10 @@ impl Tier1 {
             p.entries.iter().any(|e| rank(e) <= p.tier as u8)
         };
         let all = pieces.iter().filter(needed).try_for_each(|p| draft.add(p));
-        if all.and_then(|()| self.add_cold(&mut draft, &found.cold)).is_none() {
+        if all
+            .and_then(|()| self.add_cold(&mut draft, &found.cold))
+            .is_none()
+        {
             tracing::debug!(target: "cache", "{:#x}: the image is full", kept.text.guest.start);
         }
         Some(draft)

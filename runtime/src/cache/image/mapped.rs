@@ -103,7 +103,11 @@ impl Image {
         let end = window.start + (code.len() + slots.len()) as u64;
         let counters = window.end - COUNTERS;
         let h = view.header;
-        if h.window != window.start || h.counters != counters || end > counters || all.len() < slots.end {
+        if h.window != window.start
+            || h.counters != counters
+            || end > counters
+            || all.len() < slots.end
+        {
             return Err(bad());
         }
         let rx = libc::PROT_READ | libc::PROT_EXEC;
@@ -210,7 +214,9 @@ impl Image {
         let undo = |n: &u32| {
             self.slot(*n).is_some_and(|s| {
                 let (seq, relaxed) = (Ordering::AcqRel, Ordering::Relaxed);
-                s.code.compare_exchange(code, unlinked, seq, relaxed).is_ok()
+                s.code
+                    .compare_exchange(code, unlinked, seq, relaxed)
+                    .is_ok()
             })
         };
         slots.filter(|n| undo(n)).count() as u64
@@ -232,4 +238,3 @@ impl Image {
         }
     }
 }
-

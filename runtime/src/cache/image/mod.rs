@@ -119,11 +119,18 @@ impl Images {
             return None;
         }
         let mut texts = self.texts.write();
-        let taken = |k: &Arc<Kept>| k.text.window.start < text.window.end && text.window.start < k.text.window.end;
+        let taken = |k: &Arc<Kept>| {
+            k.text.window.start < text.window.end && text.window.start < k.text.window.end
+        };
         if texts.iter().any(taken) {
             return None;
         }
-        let key = hash_twice(&(self.setting, text.identity, text.guest.start, text.window.start));
+        let key = hash_twice(&(
+            self.setting,
+            text.identity,
+            text.guest.start,
+            text.window.start,
+        ));
         let file = folder.read(name(key));
         let image = file.and_then(|f| {
             let r = Image::open(&f, key, &text.window);
@@ -140,7 +147,12 @@ impl Images {
             None => tracing::debug!(target: "cache", "{at:#x}: no image yet"),
         }
         let end = AtomicU64::new(text.guest.end);
-        texts.push(Arc::new(Kept { text, key, image, end }));
+        texts.push(Arc::new(Kept {
+            text,
+            key,
+            image,
+            end,
+        }));
         self.any.fetch_or(image.is_some(), Ordering::Release);
         image
     }
@@ -159,13 +171,23 @@ impl Images {
 
     /// Whether anything of `[start, end)` is a text's.
     pub fn touches(&self, start: u64, end: u64) -> bool {
-        self.enabled() && self.texts.read().iter().any(|k| meet(&k.guest(), start, end))
+        self.enabled()
+            && self
+                .texts
+                .read()
+                .iter()
+                .any(|k| meet(&k.guest(), start, end))
     }
 
     /// Guest code in `[start, end)` may have changed: the images to be closed.
     pub fn changed(&self, start: u64, end: u64) -> Vec<&'static Image> {
         let mut closed = Vec::new();
-        for k in self.texts.read().iter().filter(|k| meet(&k.guest(), start, end)) {
+        for k in self
+            .texts
+            .read()
+            .iter()
+            .filter(|k| meet(&k.guest(), start, end))
+        {
             let still = k.image().map_or(0..0, Image::guest);
             let cut = if meet(&still, start, end) {
                 closed.extend(k.image());
@@ -229,7 +251,8 @@ fn build_id() -> Option<[u8; 20]> {
         // SAFETY: a note segment is part of a loaded segment.
         let mut notes = unsafe { std::slice::from_raw_parts(start, h.p_memsz as usize) };
         while let Some((head, rest)) = notes.split_first_chunk::<12>() {
-            let word = |i: usize| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]);
+            let word =
+                |i: usize| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]);
             let (name, desc) = (word(0) as usize, word(4) as usize);
             let at = name.next_multiple_of(4);
             let body = rest.get(at..at + desc)?;

@@ -6,10 +6,10 @@ use crate::cache::block::Block0;
 use crate::cache::counter::LONGEST;
 use crate::cache::tables::Tables;
 use crate::cache::unit::{Tier, Unit1};
+use crate::compile::WARM;
 use crate::compile::make::Maker;
 use crate::compile::tier1::Tier1;
 use crate::compile::trace;
-use crate::compile::WARM;
 use crate::mem::access;
 use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::arena;
@@ -87,15 +87,22 @@ impl Tier1 {
         let Some(b) = t.block((entry.0, MODE)).filter(|b| b.native() == 0) else {
             return;
         };
-        let is_it = |u: &&Unit1| u.image.is_some_and(|(i, n)| ptr::eq(i, image) && n == number);
+        let is_it = |u: &&Unit1| {
+            u.image
+                .is_some_and(|(i, n)| ptr::eq(i, image) && n == number)
+        };
         let other = |(pc, _)| t.block((pc, MODE)).and_then(Block0::unit).map(|x| x.0);
         if let Some(unit) = view.entries(u).filter_map(other).find(is_it) {
             b.publish(unit, entry.1, 0);
             return;
         }
-        let counter = image.counter(number).filter(|_| u.tier() != Tier::Optimized);
+        let counter = image
+            .counter(number)
+            .filter(|_| u.tier() != Tier::Optimized);
         let ran = counter.map_or(0, |c| image.runs(number) as u64 + c.progress(LONGEST));
-        let first = image.slot(u.slots().start as u32).map_or(0, |s| ptr::from_ref(s) as usize);
+        let first = image
+            .slot(u.slots().start as u32)
+            .map_or(0, |s| ptr::from_ref(s) as usize);
         let window = view.header.window;
         let unit = arena::new(Unit1 {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
@@ -103,7 +110,10 @@ impl Tier1 {
             mode: MODE,
             exec: window + u.code as u64,
             len: u.len as usize,
-            entries: view.entries(u).map(|(pc, at)| (pc, window + at as u64)).collect(),
+            entries: view
+                .entries(u)
+                .map(|(pc, at)| (pc, window + at as u64))
+                .collect(),
             ranges: view.ranges(u).collect(),
             guest_insns: u.insns,
             slots: (first, if first == 0 { 0 } else { u.slots().len() }),
@@ -134,7 +144,8 @@ impl Tier1 {
         let b = self.revive(&mut Maker::default(), cell.guest_pc)?;
         // SAFETY: in the tables as long as the image is in use, and freed only after each CPU that could be in it has left.
         let code = unsafe { &(*b).code };
-        cell.code.store(ptr::from_ref(code) as u64, Ordering::Release);
+        cell.code
+            .store(ptr::from_ref(code) as u64, Ordering::Release);
         Some(code)
     }
 }
