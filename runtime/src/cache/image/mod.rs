@@ -68,6 +68,7 @@ pub struct Images {
     folder: Option<Arc<Folder>>,
     /// What images depend on beside texts: build, host, settings.
     setting: [u64; 2],
+    /// In the order of their guest addresses.
     texts: RwLock<Vec<Arc<Kept>>>,
     /// Whether any image was opened.
     any: AtomicBool,
@@ -163,8 +164,9 @@ impl Images {
             return None;
         }
         let texts = self.texts.read();
-        let k = texts.iter().find(|k| k.text.guest.contains(&pc))?;
-        let image = k.image()?;
+        let n = texts.partition_point(|k| k.text.guest.start <= pc);
+        let k = texts.get(n.checked_sub(1)?)?;
+        let image = k.image().filter(|_| pc < k.text.guest.end)?;
         let (e, code) = image.find(pc)?;
         Some((image, e, code))
     }
