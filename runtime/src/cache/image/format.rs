@@ -448,9 +448,9 @@ impl Draft {
         }
     }
 
-    /// Number of units.
-    pub fn len(&self) -> usize {
-        self.units.len()
+    /// Whether there is code of this tier or a better one at a guest address.
+    pub fn has(&self, pc: u64, tier: Tier) -> bool {
+        self.at.get(&pc).is_some_and(|e| e.0 as u8 >= tier as u8)
     }
 
     /// Adds a unit. `None`: there is no room, or it does not belong here; nothing has changed.

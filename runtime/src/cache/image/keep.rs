@@ -189,11 +189,14 @@ impl Tier1 {
         };
         let units = pieces.len() + found.cold.len();
         let mut draft = Draft::new(place, units, &thunk.unwrap_or_default());
-        let needed = |p: &&Piece<'_>| {
-            let rank = |e: &(u64, u32)| best.get(&e.0).map_or(0, |t| *t as u8);
-            p.entries.iter().any(|e| rank(e) <= p.tier as u8)
-        };
-        let all = pieces.iter().filter(needed).try_for_each(|p| draft.add(p));
+        let all = pieces.iter().try_for_each(|p| {
+            let better = |pc| best.get(&pc).is_some_and(|t| *t as u8 > p.tier as u8);
+            let needed = |e: &(u64, u32)| !better(e.0) && !draft.has(e.0, p.tier);
+            match p.entries.iter().any(needed) {
+                true => draft.add(p),
+                false => Some(()),
+            }
+        });
         if all
             .and_then(|()| self.add_cold(&mut draft, &found.cold))
             .is_none()
@@ -231,6 +234,9 @@ impl Tier1 {
     fn add_cold(&self, draft: &mut Draft, blocks: &[&Block0]) -> Option<()> {
         let mut base = Baseline::new(PC_OFFSET, FPSR_OFFSET, TEMPS_OFFSET);
         for b in blocks {
+            if draft.has(b.pc, Tier::Baseline) {
+                continue;
+            }
             base.note = self.threshold > trace::AT as u32 && trace::notes(b);
             let Some(c) = base.compile(&b.code, b.pc, b.mode) else {
                 continue;

@@ -148,12 +148,14 @@ impl Images {
             None => tracing::debug!(target: "cache", "{at:#x}: no image yet"),
         }
         let end = AtomicU64::new(text.guest.end);
-        texts.push(Arc::new(Kept {
+        let n = texts.partition_point(|k| k.text.guest.start < at);
+        let kept = Kept {
             text,
             key,
             image,
             end,
-        }));
+        };
+        texts.insert(n, Arc::new(kept));
         self.any.fetch_or(image.is_some(), Ordering::Release);
         image
     }
@@ -197,6 +199,7 @@ impl Images {
             } else {
                 start.max(k.text.guest.start)
             };
+            tracing::trace!(target: "cache", "{:#x}: changed from {cut:#x}", k.text.guest.start);
             k.end.store(cut, Ordering::Release);
         }
         closed
