@@ -1,4 +1,5 @@
-//! What a program sees of kept translations: where it and its libraries are, and nothing else, whatever is wrong with the folder.
+//! What a program sees of kept translations: where it and its libraries are, and nothing else, whatever is wrong with the folder or
+//! happens to files and code.
 //!
 //! Needs the cross compiler and its C library; without them the tests say so and do nothing.
 
@@ -8,6 +9,7 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 const CC: &str = "aarch64-linux-gnu-gcc";
 /// What is the same in all processes of a folder.
@@ -15,30 +17,34 @@ const FIXED: [&str; 5] = ["program", "linker", "library", "room", "code"];
 /// What never is.
 const RANDOM: [&str; 2] = ["memory", "stack"];
 
-/// The guest program and the folder of its libraries.
+/// The guest program `places` and the folder of its libraries.
 fn guest() -> Option<&'static (PathBuf, PathBuf)> {
     static GUEST: OnceLock<Option<(PathBuf, PathBuf)>> = OnceLock::new();
-    GUEST.get_or_init(build).as_ref()
+    GUEST.get_or_init(find).as_ref()
 }
 
-fn build() -> Option<(PathBuf, PathBuf)> {
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("images-places");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images/places.c");
-    let built = Command::new(CC)
-        .args(["-O1", "-fPIE", "-pie", "-o"])
-        .args([&program, &source])
-        .output();
-    let Ok(out) = built else {
+fn find() -> Option<(PathBuf, PathBuf)> {
+    let program = build("places", "places", &["-fPIE", "-pie"])?;
+    let library = Command::new(CC).arg("-print-file-name=libc.so.6").output();
+    let library = text(&library.expect("compiler").stdout);
+    let root = Path::new(library.trim()).canonicalize().expect("C library");
+    Some((program, root.ancestors().nth(2)?.to_path_buf()))
+}
+
+/// Builds a program of `tests/images`; `None` if the compiler is not installed.
+fn build(source: &str, name: &str, how: &[&str]) -> Option<PathBuf> {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("images-{name}"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/images/{source}.c"));
+    let mut c = Command::new(CC);
+    c.arg("-O1").args(how).arg("-o").args([&program, &source]);
+    let Ok(out) = c.output() else {
         let required = std::env::var("METAPHRASE_REQUIRE_ORACLES").is_ok_and(|v| v == "1");
         assert!(!required, "no {CC}");
         eprintln!("skipped: needs {CC}");
         return None;
     };
     assert!(out.status.success(), "{}", text(&out.stderr));
-    let library = Command::new(CC).arg("-print-file-name=libc.so.6").output();
-    let library = text(&library.expect("compiler").stdout);
-    let root = Path::new(library.trim()).canonicalize().expect("C library");
-    Some((program, root.ancestors().nth(2)?.to_path_buf()))
+    Some(program)
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -226,5 +232,126 @@ fn a_folder_may_become_full_or_vanish() {
     let out = finish(under("ulimit -f 0 && exec \"$@\"", &c));
     assert_eq!(text(&out.stderr), "");
     assert_eq!(places(&out)["library"][0], first["library"][0]);
+    std::fs::remove_dir_all(d).expect("folder");
+}
+
+/// A file that was written long enough ago to be kept.
+fn settle() {
+    std::thread::sleep(Duration::from_millis(2500));
+}
+
+/// What a static program prints. Compiles soon.
+fn prints(cache: &Path, program: &Path, args: &[&str]) -> String {
+    let mut c = Command::new(env!("CARGO_BIN_EXE_metaphrase"));
+    c.arg("run").arg(format!("--cache={}", cache.display()));
+    c.arg("--jit-threshold=200").arg(program).args(args);
+    let out = finish(c);
+    assert_eq!(text(&out.stderr), "");
+    text(&out.stdout)
+}
+
+/// Paths of the images in a folder.
+fn images(cache: &Path) -> Vec<PathBuf> {
+    let all = std::fs::read_dir(cache).expect("folder");
+    all.map(|e| e.expect("entry").path())
+        .filter(|p| p.file_name().is_some_and(|n| n != "salt"))
+        .collect()
+}
+
+#[test]
+fn changes_of_code_are_seen_and_not_kept() {
+    let d = scratch("patch");
+    for (name, how) in [("patch-fixed", "-static"), ("patch-moved", "-static-pie")] {
+        let Some(program) = build("patch", name, &[how]) else {
+            return;
+        };
+        settle();
+        let (cache, changed) = (d.join(name), "1 2 3 4 1\n");
+        // A folder that begins with the changed program, and one that begins with the other.
+        let other = d.join(format!("{name}-other"));
+        assert_eq!(prints(&other, &program, &["change"]), changed, "{name}");
+        for _ in 0..3 {
+            assert_eq!(prints(&cache, &program, &[]), "1 1 1 1 1\n", "{name}");
+            assert_eq!(images(&cache).len(), 1, "{name}");
+            assert_eq!(prints(&cache, &program, &["change"]), changed, "{name}");
+            assert_eq!(prints(&other, &program, &[]), "1 1 1 1 1\n", "{name}");
+        }
+    }
+    std::fs::remove_dir_all(d).expect("folder");
+}
+
+#[test]
+fn another_program_in_the_same_file_is_another_program() {
+    let d = scratch("replaced");
+    let build = |name: &str, one: &str| build("version", name, &["-static", one]);
+    let (Some(one), Some(two)) = (
+        build("version-1", "-DVERSION=1"),
+        build("version-2", "-DVERSION=2"),
+    ) else {
+        return;
+    };
+    let (program, cache) = (d.join("program"), d.join("f"));
+    for _ in 0..2 {
+        for (file, says) in [(&one, "1\n"), (&two, "2\n")] {
+            // Into the same inode; of the same size.
+            std::fs::copy(file, &program).expect("copy");
+            assert_eq!(prints(&cache, &program, &[]), says, "young");
+            settle();
+            assert_eq!(prints(&cache, &program, &[]), says);
+            assert_eq!(prints(&cache, &program, &[]), says);
+        }
+    }
+    assert_eq!(images(&cache).len(), 4, "one for each version that stayed");
+    std::fs::remove_dir_all(d).expect("folder");
+}
+
+#[test]
+fn damaged_images_are_not_used() {
+    let d = scratch("damaged");
+    let Some(program) = build("version", "version-d", &["-static", "-DVERSION=3"]) else {
+        return;
+    };
+    settle();
+    let cache = d.join("f");
+    assert_eq!(prints(&cache, &program, &[]), "3\n");
+    let [image] = &images(&cache)[..] else {
+        panic!("one image");
+    };
+    let good = std::fs::read(image).expect("image");
+    let garbage: Vec<u8> = (0..good.len()).map(|i| (i * 37 >> 3) as u8).collect();
+    let half = &good[..good.len() / 2];
+    for bad in [
+        &[][..],
+        &good[..100],
+        half,
+        &good[..good.len() - 1],
+        &garbage,
+    ] {
+        std::fs::write(image, bad).expect("write");
+        assert_eq!(prints(&cache, &program, &[]), "3\n");
+        assert_eq!(prints(&cache, &program, &[]), "3\n");
+    }
+    std::fs::remove_dir_all(d).expect("folder");
+}
+
+#[test]
+fn the_command_shows_and_clears() {
+    let d = scratch("command");
+    let Some(program) = build("version", "version-c", &["-static", "-DVERSION=4"]) else {
+        return;
+    };
+    settle();
+    let cache = d.join("f");
+    let metaphrase = |args: &[&str]| {
+        let mut c = Command::new(env!("CARGO_BIN_EXE_metaphrase"));
+        c.arg("cache").args(args).env("METAPHRASE_CACHE", &cache);
+        text(&finish(c).stdout)
+    };
+    assert!(metaphrase(&[]).contains("does not exist"));
+    assert_eq!(prints(&cache, &program, &[]), "4\n");
+    assert!(metaphrase(&[]).contains(": 1 files, "));
+    assert!(metaphrase(&["--clear"]).contains(": 1 files removed, "));
+    assert!(metaphrase(&[]).contains(": 0 files, 0 of at most"));
+    assert_eq!(prints(&cache, &program, &[]), "4\n");
     std::fs::remove_dir_all(d).expect("folder");
 }
