@@ -51,6 +51,8 @@ pub struct Header {
     pub thunk: u32,
     /// Guest instructions in all units.
     pub insns: u64,
+    /// What it took to make all units, see [`worth`].
+    pub worth: u64,
     code: Section,
     slots: Section,
     units: Section,
@@ -213,6 +215,12 @@ pub struct Piece<'a> {
     pub runs: u32,
 }
 
+/// What it takes to make a unit, in instructions of baseline code.
+pub fn worth(tier: Tier, insns: u32) -> u64 {
+    let each = if tier == Tier::Optimized { 10 } else { 1 };
+    insns as u64 * each
+}
+
 /// Spreads a guest address over the index.
 fn hash(pc: u32) -> usize {
     let h = (pc as u64 >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -269,7 +277,7 @@ impl<'a> View<'a> {
         };
         rows::<u32>(file, header.runs).filter(|r| r.len() == v.units.len() + 1)?;
         let pages = [header.code, header.slots, header.runs];
-        let sound = pages.iter().all(|s| s.at as usize % PAGE == 0)
+        let sound = pages.iter().all(|s| (s.at as usize).is_multiple_of(PAGE))
             && header.slots.at == header.code.at + header.code.rows
             && v.index.len().is_power_of_two()
             && v.index.iter().any(|e| e.pc == FREE.pc);
@@ -414,6 +422,7 @@ pub struct Draft {
     index: Vec<Entry>,
     header: Vec<Header>,
     insns: u64,
+    worth: u64,
     end: u32,
 }
 
@@ -444,8 +453,14 @@ impl Draft {
             index: Vec::new(),
             header: Vec::new(),
             insns: 0,
+            worth: 0,
             end: 0,
         }
+    }
+
+    /// What it took to make all units so far.
+    pub fn worth(&self) -> u64 {
+        self.worth
     }
 
     /// Whether there is code of this tier or a better one at a guest address.
@@ -526,6 +541,7 @@ impl Draft {
         self.relocs.extend_from_slice(p.relocs);
         self.runs.push(p.runs);
         self.insns += p.insns as u64;
+        self.worth += worth(p.tier, p.insns);
         Some(())
     }
 
@@ -584,6 +600,7 @@ impl Draft {
             guest_len: self.end,
             thunk: self.thunk,
             insns: self.insns,
+            worth: self.worth,
             code: put(&self.code, self.code.len(), PAGE)?,
             slots: put(self.slots.as_bytes(), self.slots.len(), PAGE)?,
             runs: put(self.runs.as_bytes(), self.runs.len(), PAGE)?,

@@ -1,6 +1,6 @@
 //! Into images: what this process has translated, and what was in them before.
 
-use super::format::{Draft, Field, PAGE, Piece, Place, View};
+use super::format::{Draft, Field, PAGE, Piece, Place, View, worth};
 use super::mapped::{COUNTERS, Image};
 use super::revive::MODE;
 use super::{Kept, name};
@@ -18,7 +18,6 @@ use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::baseline::{Baseline, NOTES};
 use metaphrase_backend::stubs;
 use smallvec::{SmallVec, smallvec};
-use std::fs::File;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use zerocopy::IntoBytes;
@@ -32,8 +31,8 @@ const GAP: u64 = PAGE as u64;
 
 /// Executions in one process that are worth adding up.
 const RUNS: u64 = 64;
-/// What compiling an instruction of a region costs, in instructions of baseline code from nothing.
-const REGION: u64 = 10;
+/// A process that has made fewer units since it began, or was forked, does not look what they are.
+const FEW: u64 = 10;
 
 /// What there is to keep of one text.
 #[derive(Default)]
@@ -55,36 +54,63 @@ impl Tier1 {
         if texts.is_empty() {
             return;
         }
+        let now = self.next_id.load(Ordering::Relaxed);
+        let before = self.images.fresh.load(Ordering::Relaxed);
+        if before != 0 && now - before < FEW {
+            // A child that has done next to nothing.
+            return;
+        }
         let tables = self.tables.read();
         for (kept, found) in texts.iter().zip(self.look(&tables, &texts)) {
             let mut fresh = found.fresh;
             if let Some(i) = kept.image {
                 self.add_runs(&tables, i);
                 fresh = i.add_missing(fresh);
-                if fresh < i.view.header.insns / SHARE {
+                if fresh < i.view.header.worth / SHARE {
                     continue;
                 }
             }
-            if fresh < LEAST {
-                continue;
-            }
-            if let Some(folder) = &self.images.folder
-                && let Some(mut draft) =
-                    self.draft(&tables, kept, &found, folder.read(name(kept.key)))
-                && let Some(parts) = draft.finish()
-            {
-                let bytes: usize = parts.iter().map(|p| p.len()).sum();
-                let at = kept.text.guest.start;
-                match folder.write(name(kept.key), &parts) {
-                    Ok(()) => tracing::debug!(
-                        target: "cache",
-                        "{at:#x}: kept {} new instructions in {bytes} bytes", found.fresh
-                    ),
-                    Err(e) => tracing::debug!(target: "cache", "{at:#x}: not kept: {e}"),
-                }
+            if fresh >= LEAST {
+                self.keep_text(&tables, kept, &found, fresh);
             }
         }
-        self.images.seen(self.next_id.load(Ordering::Relaxed));
+        self.images.seen(now);
+    }
+
+    /// Writes the image of a text, if there is something new for the one that is in the folder now, which may be another process's.
+    fn keep_text(&self, t: &Tables, kept: &Kept, found: &Found<'_>, fresh: u64) -> Option<()> {
+        let folder = self.images.folder.as_ref()?;
+        let at = kept.text.guest.start;
+        // SAFETY: files of the folder are replaced, never written.
+        let newest = folder
+            .read(name(kept.key))
+            .and_then(|f| unsafe { Mmap::map(&f) }.ok());
+        let newest = newest.as_ref().and_then(|m| View::of(m, kept.key));
+        let own = kept.image.map(|i| i.view);
+        let same = |v: &View<'_>| own.is_some_and(|o| o.header.as_bytes() == v.header.as_bytes());
+        let before = newest.filter(|v| !same(v)).or(own);
+        let worth = before.map_or(0, |v| v.header.worth);
+        if let Some(i) = kept.image {
+            i.forget_missing();
+        }
+        if fresh < worth / SHARE {
+            return None;
+        }
+        let mut draft = self.draft(t, kept, found, before)?;
+        let more = draft.worth().saturating_sub(worth);
+        if more < LEAST || more < worth / (2 * SHARE) {
+            return None;
+        }
+        let parts = draft.finish()?;
+        let bytes: usize = parts.iter().map(|p| p.len()).sum();
+        match folder.write(name(kept.key), &parts) {
+            Ok(()) => tracing::debug!(
+                target: "cache",
+                "{at:#x}: {fresh} new instructions, {more} more in {bytes} bytes"
+            ),
+            Err(e) => tracing::debug!(target: "cache", "{at:#x}: not kept: {e}"),
+        }
+        Some(())
     }
 
     /// What there is for each text.
@@ -115,8 +141,7 @@ impl Tier1 {
             }
             found[n].units.push(u);
             if u.id >= fresh {
-                let weight = if u.tier == Tier::Optimized { REGION } else { 1 };
-                found[n].fresh += u.guest_insns as u64 * weight;
+                found[n].fresh += worth(u.tier, u.guest_insns);
             }
         }
         for b in t
@@ -137,20 +162,14 @@ impl Tier1 {
         found
     }
 
-    /// The new image of a text. `file`: what is in the folder now, which another process may have written since this one opened it.
+    /// The new image of a text. `before`: the one to which it adds.
     fn draft(
         &self,
         t: &Tables,
         kept: &Kept,
         found: &Found<'_>,
-        file: Option<File>,
+        before: Option<View<'_>>,
     ) -> Option<Draft> {
-        // SAFETY: files of the folder are replaced, never written.
-        let newest = file.and_then(|f| unsafe { Mmap::map(&f) }.ok());
-        let newest = newest.as_ref().and_then(|m| View::of(m, kept.key));
-        let own = kept.image.map(|i| i.view);
-        let same = |v: &View<'_>| own.is_some_and(|o| o.header.as_bytes() == v.header.as_bytes());
-        let before = newest.filter(|v| !same(v)).or(own);
         let mut pieces = Vec::new();
         if let Some(v) = &before {
             let same = kept.image.filter(|i| std::ptr::eq(i.view.header, v.header));

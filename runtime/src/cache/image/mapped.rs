@@ -208,6 +208,13 @@ impl Image {
         before + n
     }
 
+    /// What is missing has been added, or was not missing after all.
+    pub fn forget_missing(&self) {
+        if let Some(w) = self.shared_word(self.view.units.len() as u32) {
+            w.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Has exits that lead to `code`, the translation of `pc`, ask the dispatcher; returns how many there were.
     pub fn unlink(&self, pc: u64, code: u64, unlinked: u64) -> u64 {
         let slots = self.view.leading_to(pc).iter();
