@@ -15,7 +15,7 @@ use metaphrase_runtime::cache::unit::{Tier, Unit1};
 use metaphrase_runtime::interp::{self, Left};
 use metaphrase_runtime::vcpu::{TEMPS_OFFSET, Vcpu};
 use metaphrase_runtime::{helpers, signal};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 /// xorshift64.
