@@ -318,7 +318,7 @@ fn damaged_images_are_not_used() {
         panic!("one image");
     };
     let good = std::fs::read(image).expect("image");
-    let garbage: Vec<u8> = (0..good.len()).map(|i| (i * 37 >> 3) as u8).collect();
+    let garbage: Vec<u8> = (0..good.len()).map(|i| ((i * 37) >> 3) as u8).collect();
     let half = &good[..good.len() / 2];
     for bad in [
         &[][..],

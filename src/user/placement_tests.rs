@@ -40,7 +40,9 @@ fn preferences_stay_inside() {
             assert_eq!(all, Preference(hash).starts(len).collect::<Vec<_>>());
             assert!(!all.is_empty());
             for a in all {
-                assert!(a.is_multiple_of(SLOT) && LIBRARIES.contains(&a));
+                assert!(a.is_multiple_of(COLOUR) && LIBRARIES.contains(&a));
+                let inside = a % SLOT + len <= len.next_multiple_of(SLOT);
+                assert!(inside, "no slot more than needed: {hash:#x} {len:#x}");
                 assert!(a + len <= LIBRARIES.end, "{hash:#x} {len:#x}");
             }
         }

@@ -1,6 +1,7 @@
 //! Into images: what this process has translated, and what was in them before.
 
-use super::format::{Draft, Field, PAGE, Piece, Place, View, worth};
+use super::draft::{Draft, Place};
+use super::format::{Field, PAGE, Piece, View, worth};
 use super::mapped::{COUNTERS, Image};
 use super::revive::MODE;
 use super::{Kept, name};

@@ -11,6 +11,7 @@
 //!
 //! What has been translated in this process is put into images when it ends ([`keep`]).
 
+pub mod draft;
 pub mod folder;
 pub mod format;
 pub(crate) mod keep;
