@@ -7,7 +7,7 @@ use crate::arch::sysreg::{self, How, PSTATE_DIT, PSTATE_SSBS, SysOp, ZVA_BYTES};
 use crate::decode::System;
 use metaphrase_ir::helper::HelperId;
 use metaphrase_ir::ops::Fence;
-use metaphrase_ir::{Dest, Exit, Op, Slot, TrapKind, Type, Value, flags};
+use metaphrase_ir::{Op, Slot, TrapKind, Type, Value, flags};
 
 /// `aux` of the `Wait` helper.
 mod wait {
@@ -31,10 +31,7 @@ pub fn translate(t: &mut Ctx<'_>, i: System) -> Flow {
             2 => Fence::Store,
             _ => Fence::Full,
         }),
-        System::Isb { .. } => {
-            let dest = Dest::Pc(t.pc.wrapping_add(4)); // what follows is looked up anew
-            return Flow::End(Exit::Goto { dest, call: false });
-        }
+        System::Isb { .. } => return t.trap(TrapKind::Sync(sync::ISB)),
         System::Sb {} => {}
         System::Cfinv {} => {
             let (f, c) = (packed_flags(t), t.b.i32(flags::C));
