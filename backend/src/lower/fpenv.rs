@@ -113,10 +113,12 @@ impl Needed {
                     None => self.mark(i.args[0], VALUE),
                 },
                 _ if bits != 0 || executed(i) => {
-                    self.args(i, bits);
                     if flow::touches_state(i) {
+                        // It looks at FPSR: what is used behind it only must be computed before it.
+                        self.values[b.start as usize..v as usize].fill(0);
                         slots = SlotSet::ALL;
                     }
+                    self.args(i, bits);
                 }
                 _ => {}
             }
