@@ -1,6 +1,5 @@
 //! Exceptions raised by the host where the guest raises them, and only there.
 
-#[allow(dead_code, reason = "shared with other test binaries")]
 mod harness;
 
 use harness::{Bench, machine};
