@@ -96,7 +96,12 @@ fn changes(
     if op.can_load() || op.is_call() || op.other_side_effects() || op.can_trap() {
         return true;
     }
-    let args = func.dfg.inst_args(inst);
+    let mut args = func.dfg.inst_args(inst);
+    if op == Opcode::Select
+        && func.dfg.resolve_aliases(args[1]) == func.dfg.resolve_aliases(args[2])
+    {
+        args = &args[1..2];
+    }
     if let [a, b] = args {
         // Idioms for zero and minus one.
         let ((a, not_a), (b, not_b)) = (uninverted(func, *a), uninverted(func, *b));
