@@ -37,6 +37,11 @@ pub enum Loc {
         /// The pad.
         pad: u32,
     },
+    /// A branch to a pad's cold block that is also taken for another reason (a NaN): it stays.
+    Branch {
+        /// The pad.
+        pad: u32,
+    },
 }
 
 /// Host code ranges and the guest instructions they belong to.
@@ -332,7 +337,7 @@ fn pc_map(ranges: &[Range]) -> PcMap {
     for r in ranges {
         let pc = match r.loc {
             Loc::Pc(pc) | Loc::Round(pc) | Loc::Access { pc, .. } => pc,
-            Loc::Check { .. } | Loc::Leave => continue,
+            Loc::Check { .. } | Loc::Branch { .. } | Loc::Leave => continue,
         };
         if m.ranges.last().is_none_or(|l| l.1 != pc) {
             m.ranges.push((r.start, pc));
@@ -345,8 +350,15 @@ fn pc_map(ranges: &[Range]) -> PcMap {
 fn find_checks(code: &mut [u8], ranges: &[Range]) -> Result<Vec<Option<Check>>, CompileError> {
     let mut checks: Vec<Option<Check>> = Vec::new();
     for r in ranges {
-        let Loc::Check { pad } = r.loc else { continue };
-        let check = patch_check(code, r)?;
+        let (check, pad) = match r.loc {
+            Loc::Check { pad } => (patch_check(code, r)?, pad),
+            Loc::Branch { pad } => match find_branch(code, r)? {
+                Some(check) => (check, pad),
+                // The branch is further on, behind moves of the allocator's.
+                None => continue,
+            },
+            _ => continue,
+        };
         let pad = pad as usize;
         if checks.len() <= pad {
             checks.resize(pad + 1, None);
@@ -418,6 +430,28 @@ fn patch_check(code: &mut [u8], r: &Range) -> Result<Check, CompileError> {
         }
         _ => Err(bad(code, branch, "a check has an unknown branch")),
     }
+}
+
+/// The conditional branch of a comparison that looks for NaNs, if it stands in the range: on parity, or on any lane.
+fn find_branch(code: &[u8], r: &Range) -> Result<Option<Check>, CompileError> {
+    let mut at = r.start;
+    while at < r.end {
+        let i = decode(code, at);
+        let cold = match i.code() {
+            Code::Jp_rel32_64 | Code::Jne_rel32_64 => i.near_branch_target() as u32,
+            // The cold block (or a jump to it) follows.
+            Code::Jnp_rel32_64 | Code::Je_rel32_64 => i.next_ip() as u32,
+            _ if changes_flow(&i) || i.is_jcc_short_or_near() => {
+                return Err(bad(code, at, "a check has an unknown branch"));
+            }
+            _ => {
+                at = i.next_ip() as u32;
+                continue;
+            }
+        };
+        return Ok(Some(Check { branch: at, cold }));
+    }
+    Ok(None)
 }
 
 fn fill_nops(mut b: &mut [u8]) {

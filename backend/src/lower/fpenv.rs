@@ -113,10 +113,12 @@ impl Needed {
                     None => self.mark(i.args[0], VALUE),
                 },
                 _ if bits != 0 || executed(i) => {
-                    self.args(i, bits);
                     if flow::touches_state(i) {
+                        // It looks at FPSR: what is used behind it only must be computed before it.
+                        self.values[b.start as usize..v as usize].fill(0);
                         slots = SlotSet::ALL;
                     }
+                    self.args(i, bits);
                 }
                 _ => {}
             }
@@ -165,16 +167,17 @@ fn needed_after(b: &Block, first: &[SlotSet]) -> SlotSet {
     }
 }
 
-/// Where results go that must be computed but are not used: never read, each to a place of its own, or the optimiser would see
-/// one overwritten by another.
+/// Where results go that must be computed but are not used: never read, and not twice in succession to the same place, because the
+/// optimiser drops the first of two stores between which there is none to the region.
 #[derive(Debug, Default)]
 pub(super) struct Sink {
     to: Option<(StackSlot, MemFlagsData)>,
-    used: u32,
+    next: u32,
 }
 
-/// Size of the largest value.
+/// Size of the largest value, and how many the area has room for.
 const PLACE: u32 = 16;
+const PLACES: u32 = 8;
 
 impl Lower<'_> {
     /// `r`, the result of `inst`, which is the one at `self.at`, and is computed whether or not anybody else sees to that.
@@ -198,7 +201,7 @@ impl Lower<'_> {
         self.flush_pad();
         let func = &mut self.b.func;
         let (slot, flags) = *self.sink.to.get_or_insert_with(|| {
-            let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, 0, 4);
+            let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, PLACES * PLACE, 4);
             let region = func.dfg.alias_regions.insert(AliasRegionData {
                 user_id: 3,
                 description: "results nobody uses".into(),
@@ -206,9 +209,8 @@ impl Lower<'_> {
             let flags = MemFlagsData::trusted().with_alias_region(Some(region));
             (func.create_sized_stack_slot(slot), flags)
         });
-        let at = self.sink.used;
-        self.sink.used += PLACE;
-        func.sized_stack_slots[slot].size = self.sink.used;
+        let at = self.sink.next * PLACE;
+        self.sink.next = (self.sink.next + 1) % PLACES;
         let base = self.b.ins().stack_addr(types::I64, slot, 0);
         self.b.ins().store(flags, r, base, at as i32);
     }

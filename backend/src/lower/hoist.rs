@@ -71,7 +71,7 @@ fn stays(func: &Function, inst: Inst, within: Option<(&LoopAnalysis, Loop)>) -> 
     !args.iter().any(|&a| changes(func, a, within, &mut left))
 }
 
-/// Not whether it surely does not, if it takes long to find out.
+/// Whether a value changes there, for all that the optimiser can find out. (Not, if finding out takes long.)
 fn changes(
     func: &Function,
     v: Value,
@@ -96,8 +96,36 @@ fn changes(
     if op.can_load() || op.is_call() || op.other_side_effects() || op.can_trap() {
         return true;
     }
-    let args = func.dfg.inst_args(inst);
+    let mut args = func.dfg.inst_args(inst);
+    if op == Opcode::Select
+        && func.dfg.resolve_aliases(args[1]) == func.dfg.resolve_aliases(args[2])
+    {
+        args = &args[1..2];
+    }
+    if let [a, b] = args {
+        // Idioms for zero and minus one.
+        let ((a, not_a), (b, not_b)) = (uninverted(func, *a), uninverted(func, *b));
+        let constant = match op {
+            Opcode::Bxor | Opcode::Isub | Opcode::Icmp => true,
+            Opcode::Band | Opcode::Bor => not_a != not_b,
+            _ => false,
+        };
+        if constant && a == b {
+            return false;
+        }
+    }
     args.iter().any(|&a| changes(func, a, within, left))
+}
+
+/// What a value is the complement of, and that it is one; or the value.
+fn uninverted(func: &Function, v: Value) -> (Value, bool) {
+    let v = func.dfg.resolve_aliases(v);
+    match func.dfg.value_def(v).inst() {
+        Some(i) if func.dfg.insts[i].opcode() == Opcode::Bnot => {
+            (func.dfg.resolve_aliases(func.dfg.inst_args(i)[0]), true)
+        }
+        _ => (v, false),
+    }
 }
 
 /// Replaces the first operand by one that only this place can compute.

@@ -41,14 +41,19 @@ impl Lower<'_> {
         }
     }
 
-    /// Emits the check that owns the pending accesses.
-    pub(super) fn flush_pad(&mut self) {
+    /// The number of the check that is to own the pending accesses, if there are any.
+    pub(super) fn take_pad(&mut self) -> Option<u32> {
         if self.pending == 0 {
-            return;
+            return None;
         }
         self.pending = 0;
-        let pad = self.pads;
         self.pads += 1;
+        Some(self.pads - 1)
+    }
+
+    /// Emits the check that owns the pending accesses.
+    pub(super) fn flush_pad(&mut self) {
+        let Some(pad) = self.take_pad() else { return };
         if !self.opts.pads {
             return;
         }

@@ -17,6 +17,7 @@ use super::Lower;
 use super::flags::FlagsVal;
 use crate::emit::NanFix;
 use crate::flow::{SlotSet, accesses_memory};
+use crate::pcmap::Loc;
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::{self, InstBuilder, types};
 use metaphrase_ir::inst::MemInfo;
@@ -244,22 +245,28 @@ impl Lower<'_> {
         self.b.switch_to_block(cont);
     }
 
-    /// Looks for NaNs; the restart point stays.
+    /// Looks for NaNs; the restart point stays. The first branch is the check of the accesses that wait for theirs.
     pub(super) fn check(&mut self) {
         let unchecked = match &mut self.restart {
             Some(r) if !r.unchecked.is_empty() => std::mem::take(&mut r.unchecked),
             _ => return,
         };
-        self.flush_pad();
         let Some(leave) = self.restart_block() else {
             return;
         };
         if let Some(r) = &mut self.restart {
             r.branches = true;
         }
+        if !self.opts.group_pads {
+            self.flush_pad();
+        }
         for cond in self.conditions(&unchecked) {
             let cont = self.b.create_block();
+            if let Some(pad) = self.take_pad() {
+                self.set_loc(Loc::Branch { pad });
+            }
             self.b.ins().brif(cond, leave, &[], cont, &[]);
+            self.set_loc(Loc::Pc(self.pc));
             self.b.seal_block(cont);
             self.b.switch_to_block(cont);
         }

@@ -134,9 +134,37 @@ pub fn ends_with_steady_br(words: &[u32]) -> bool {
     })
 }
 
+/// Whether an instruction computes with vector registers, loads or stores them.
+pub fn is_simd(word: u32) -> bool {
+    // Bits 28..25: x111 data processing, x1x0 memory, of which bit 26 says which registers.
+    const V: u32 = 1 << 26;
+    word >> 25 & 7 == 7 || word >> 25 & 5 == 4 && word & V != 0
+}
+
 #[cfg(test)]
 mod tests {
-    use super::ends_with_steady_br;
+    use super::{ends_with_steady_br, is_simd};
+
+    #[test]
+    fn vector_instructions_are_known_by_their_class() {
+        // fmul d, ldr d, stp q, fcmpe, add v.4s; add x, ldr x, b.ne, madd, stp x.
+        let simd = [
+            0x1e61_0841,
+            0xfc60_6861,
+            0xad00_0440,
+            0x1e66_2090,
+            0x4ea0_8400,
+        ];
+        let other = [
+            0x9100_2000,
+            0xf860_6861,
+            0x54ff_ff21,
+            0x9b01_0000,
+            0xa900_0440,
+        ];
+        assert!(simd.into_iter().all(is_simd));
+        assert!(!other.into_iter().any(is_simd));
+    }
 
     #[test]
     fn jump_tables_are_not_steady() {

@@ -35,7 +35,7 @@ pub use operand::Ctx;
 
 use crate::arch::features::{FeatSet, MAX, Model};
 use crate::decode::{self, Insn};
-pub use branch::ends_with_steady_br;
+pub use branch::{ends_with_steady_br, is_simd};
 use metaphrase_ir::{BlockId, Builder, Dest, Exit, TrapKind, Unit};
 
 /// What translation depends on besides the words.

@@ -50,8 +50,8 @@ impl Tier1 {
         hot: &Block0,
         own: &CpuShared,
     ) -> bool {
-        let count = self.threshold.min(i32::MAX as u32) as i32 - trace::AT;
-        if count <= 0 || !self.ready() {
+        let threshold = self.threshold.min(i32::MAX as u32) as i32;
+        if threshold <= trace::AT || !self.ready() {
             return false;
         }
         let begun = self.stats.collect.records().then(Instant::now);
@@ -115,6 +115,7 @@ impl Tier1 {
         for b in blocks {
             b.join_trace(head);
         }
+        let count = trace::runs(blocks, loops, threshold).max(1);
         t.insert_unit(unit.unit, count, self.unlinked());
         std::ptr::eq(head, hot)
     }

@@ -12,6 +12,8 @@ use metaphrase_backend::bytecode::Op0;
 /// Executions of a block's baseline code before a trace that begins there is compiled.
 pub const AT: i32 = 4000;
 
+/// How many times sooner loops of vector or floating-point instructions go to the optimizing compiler.
+const SOONER: i32 = 4;
 const MAX_INSNS: usize = 200;
 const MAX_BLOCKS: usize = 48;
 /// The next block must have run at least as often as the first divided by this.
@@ -115,6 +117,19 @@ fn follow(t: &Tables, b: &Block0, returns: &mut Vec<u64>, missing: &mut Vec<u64>
 /// Whether it is worth knowing where the block's indirect branch goes. Returns are foreseen by their calls.
 pub fn notes(b: &Block0) -> bool {
     b.ends == Ends::Call || translate::ends_with_steady_br(&b.words)
+}
+
+/// How often a trace runs before the optimizing compiler has a look at it, when code in general does so `threshold` times: loops that
+/// compute with vector registers gain the most.
+pub fn runs(blocks: &[&Block0], loops: bool, threshold: i32) -> i32 {
+    let insns: usize = blocks.iter().map(|b| b.words.len()).sum();
+    let words = blocks.iter().flat_map(|b| b.words.iter());
+    let simd = words.filter(|&&w| translate::is_simd(w)).count();
+    let n = match loops && simd * 2 >= insns {
+        true => threshold / SOONER,
+        false => threshold,
+    };
+    n - AT
 }
 
 /// Where an indirect branch goes nearly always, if its code knows.
