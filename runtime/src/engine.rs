@@ -18,6 +18,7 @@ use crate::interp::{self, Left};
 use crate::signal;
 use crate::stats::{self, Collect, Collector, Counter, Phase, Stats};
 use crate::sync::{Mutex, MutexGuard};
+use crate::vcpu::caches::Found;
 use crate::vcpu::{TEMPS_OFFSET, Vcpu};
 use metaphrase_arm64::arch::features::{DEFAULT, Model};
 use metaphrase_arm64::arch::state::{FPSR_OFFSET, PC_OFFSET, branch_address};
@@ -255,7 +256,8 @@ impl Engine {
                 }
                 Left::Hot => {
                     self.hot(cpu, &mut scratch);
-                    // The jump cache may name the code just left.
+                    // The jump cache may name the code just left, and so may the block cache if that lies in an image.
+                    cpu.caches.remember(cpu.frame.guest.pc, ptr::null());
                     from = From::Lookup;
                     Flow::Continue
                 }
@@ -473,14 +475,17 @@ impl Engine {
         linking: bool,
     ) -> Next<'a> {
         let pc = cpu.frame.guest.pc;
-        // SAFETY: cached pointers are removed in `enter` before anything retired is freed.
-        let cached = cpu.caches.block(pc).map(|b| unsafe { &*b });
-        let block = match cached {
-            Some(b) => {
+        let block = match cpu.caches.find(pc) {
+            Some(Found::Block(b)) => {
                 cpu.count(Counter::BlockHits);
-                b
+                // SAFETY: cached pointers are removed in `enter` before anything retired is freed.
+                unsafe { &*b }
             }
-            None => {
+            Some(Found::Image(code)) if !tier0 && !linking => {
+                cpu.count(Counter::BlockHits);
+                return Next::Image(code);
+            }
+            _ => {
                 cpu.count(Counter::BlockMisses);
                 let found = self
                     .tier1
@@ -496,6 +501,7 @@ impl Engine {
                 if let Some((.., code)) = image {
                     cpu.count(Counter::ImageHits);
                     if !tier0 && !linking {
+                        cpu.caches.remember_image(pc, code);
                         return Next::Image(code);
                     }
                 }

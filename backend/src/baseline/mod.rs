@@ -26,6 +26,7 @@ mod simd_crypto;
 mod simd_fp;
 mod simd_shift;
 mod simd_wide;
+mod stays;
 pub mod trace;
 mod uses;
 mod vector;
@@ -39,7 +40,7 @@ use crate::pcmap::PcMap;
 use asm::{Enc, Gpr, RAX, RCX, RDI, RSI, Xmm, cc};
 use metaphrase_ir::Type;
 use regs::{Dirty, Regs};
-pub use simd_crypto::stays;
+pub use stays::stays;
 use std::mem::offset_of;
 use trace::Part;
 

@@ -226,7 +226,10 @@ impl Tier1 {
         self.count_invalidated(&gone);
         self.purge_jump_caches(&mut t);
         let number = self.block_epoch.load(Ordering::SeqCst) + 1;
-        self.retired.lock().push(number, &gone.pcs);
+        match closed.is_empty() {
+            true => self.retired.lock().push(number, &gone.pcs),
+            false => self.retired.lock().push_all(number),
+        }
         self.block_epoch.store(number, Ordering::SeqCst);
         self.epoch.fetch_add(1, Ordering::SeqCst);
         if !gone.units.is_empty() || !closed.is_empty() {

@@ -23,11 +23,23 @@ const SETS: usize = 4;
 /// Addresses of a CPU's jump caches, for other threads; 0 where there is none.
 pub(crate) type Shared = [AtomicU64; SETS];
 
-/// An entry of the block cache; empty if there is no block.
+/// An entry of the block cache; empty if there is no block. In place of a block it may name code in an image: its address plus [`IMAGE`].
 #[derive(Clone, Copy, Debug)]
 struct CachedBlock {
     pc: u64,
     block: *const Block0,
+}
+
+/// No address of user memory has this bit.
+const IMAGE: u64 = 1 << 63;
+
+/// What a CPU remembers of a guest address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// A block.
+    Block(*const Block0),
+    /// Host address of code in an image.
+    Image(u64),
 }
 
 impl CachedBlock {
@@ -166,12 +178,21 @@ impl Caches {
         }
     }
 
-    /// The block remembered for a guest address.
+    /// What is remembered for a guest address.
     #[inline]
-    pub fn block(&self, pc: u64) -> Option<*const Block0> {
+    pub fn find(&self, pc: u64) -> Option<Found> {
         let s = self.set();
         let e = s.blocks[s.block_index(pc)];
-        (e.pc == pc && !e.block.is_null()).then_some(e.block)
+        let known = e.pc == pc && !e.block.is_null();
+        known.then(|| match e.block as u64 & IMAGE {
+            0 => Found::Block(e.block),
+            _ => Found::Image(e.block as u64 & !IMAGE),
+        })
+    }
+
+    /// Remembers code in an image.
+    pub fn remember_image(&mut self, pc: u64, code: u64) {
+        self.remember(pc, (code | IMAGE) as *const Block0);
     }
 
     #[inline]
@@ -299,6 +320,12 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    /// Retirement number `number` gave up an image: nobody knows what is remembered of it.
+    pub fn push_all(&mut self, number: u64) {
+        self.entries.clear();
+        self.complete_after = number;
+    }
+
     /// Retirement number `number` removed blocks at `pcs`.
     pub fn push(&mut self, number: u64, pcs: &[u64]) {
         const LONGEST: usize = 2048;
@@ -319,6 +346,31 @@ mod tests {
         (n * 64) as *const Block0
     }
 
+    fn found(c: &Caches, pc: u64) -> Option<*const Block0> {
+        match c.find(pc)? {
+            Found::Block(b) => Some(b),
+            Found::Image(_) => None,
+        }
+    }
+
+    #[test]
+    fn code_in_images_is_remembered_until_an_image_is_given_up() {
+        let (mut c, mut log) = (Caches::new(), Log::default());
+        c.remember_image(0x1000, 0x5000_0000_0041);
+        c.remember(0x2004, block(3));
+        assert_eq!(c.find(0x1000), Some(Found::Image(0x5000_0000_0041)));
+        log.push(1, &[0x2004]);
+        assert!(c.catch_up(1, &log));
+        assert!(c.find(0x2004).is_none() && c.find(0x1000).is_some());
+        log.push_all(2);
+        assert!(!c.catch_up(2, &log));
+        assert_eq!(c.find(0x1000), None);
+        c.remember_image(0x1000, 77);
+        log.push(3, &[0x1000]);
+        assert!(c.catch_up(3, &log));
+        assert_eq!(c.find(0x1000), None);
+    }
+
     #[test]
     fn modes_keep_their_caches_and_retired_blocks_leave_them() {
         let shared = Shared::default();
@@ -327,29 +379,32 @@ mod tests {
         c.remember(0x1000, block(1));
         c.remember_jump(0x1000, 77);
         assert!(c.select(8, &shared));
-        assert_eq!(c.block(0x1000), None);
+        assert_eq!(found(&c, 0x1000), None);
         c.remember(0x1000, block(2));
         c.remember(0x2004, block(3));
         c.remember_jump(0x1000, 78);
         assert!(!c.select(0, &shared));
-        assert_eq!(c.block(0x1000), Some(block(1)));
+        assert_eq!(found(&c, 0x1000), Some(block(1)));
         assert_eq!(c.jumps()[0x400].pc.load(Ordering::Relaxed), 0x1000);
 
         log.push(1, &[0x1000]);
         forget_jumps(&shared, &[0x1000]);
         assert!(c.catch_up(1, &log));
-        assert_eq!(c.block(0x1000), None);
+        assert_eq!(found(&c, 0x1000), None);
         assert_eq!(c.jumps()[0x400].pc.load(Ordering::Relaxed), 0);
         assert!(!c.select(8, &shared));
-        assert_eq!((c.seen(), c.block(0x1000)), (0, Some(block(2))));
+        assert_eq!((c.seen(), found(&c, 0x1000)), (0, Some(block(2))));
         assert_eq!(c.jumps()[0x400].pc.load(Ordering::Relaxed), 0);
         assert!(c.catch_up(1, &log));
-        assert_eq!((c.block(0x1000), c.block(0x2004)), (None, Some(block(3))));
+        assert_eq!(
+            (found(&c, 0x1000), found(&c, 0x2004)),
+            (None, Some(block(3)))
+        );
 
         let many: Vec<u64> = (0..3000).map(|n| 0x10_0000 + n * 4).collect();
         log.push(2, &many);
         assert!(!c.catch_up(2, &log));
-        assert_eq!(c.block(0x2004), None);
+        assert_eq!(found(&c, 0x2004), None);
     }
 
     #[test]
@@ -404,9 +459,9 @@ mod tests {
         for round in 0..3 {
             for n in 0..8000 {
                 c.remember(0x40_0000 + n * 4, block(n as usize + 1));
-                assert_eq!(c.block(0x40_0000 + n * 4), Some(block(n as usize + 1)));
+                assert_eq!(found(&c, 0x40_0000 + n * 4), Some(block(n as usize + 1)));
             }
-            let kept = (0..8000).filter(|n| c.block(0x40_0000 + n * 4).is_some());
+            let kept = (0..8000).filter(|n| found(&c, 0x40_0000 + n * 4).is_some());
             assert!(round == 0 || kept.count() == 8000);
         }
         assert_eq!(c.set().blocks.len(), BLOCK_ENTRIES);
@@ -419,11 +474,11 @@ mod tests {
         c.remember(0x1000, block(1));
         for mode in 1..=SETS as u64 {
             assert!(c.select(mode, &shared));
-            assert_eq!(c.block(0x1000), None);
+            assert_eq!(found(&c, 0x1000), None);
             c.remember(0x1000, block(1 + mode as usize));
         }
         assert!(!c.select(SETS as u64, &shared));
-        assert_eq!(c.block(0x1000), Some(block(1 + SETS)));
-        assert_eq!(c.block(0), None);
+        assert_eq!(found(&c, 0x1000), Some(block(1 + SETS)));
+        assert_eq!(found(&c, 0), None);
     }
 }

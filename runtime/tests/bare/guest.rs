@@ -40,6 +40,9 @@ impl Environment for Bare {
 
 fn build(cc: &str, scale: u32, out: &Path) -> bool {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/bare.c");
+    // Other threads and processes of the test make the same file.
+    let thread = std::thread::current().id();
+    let unfinished = out.with_extension(format!("{}-{thread:?}", std::process::id()));
     let args = [
         "-O2",
         "-static",
@@ -53,12 +56,13 @@ fn build(cc: &str, scale: u32, out: &Path) -> bool {
         .args(args)
         .arg(format!("-DSCALE={scale}"))
         .arg("-o")
-        .arg(out)
+        .arg(&unfinished)
         .arg(src)
         .status();
     match run {
         Ok(s) => {
             assert!(s.success(), "{cc} failed");
+            std::fs::rename(&unfinished, out).unwrap();
             true
         }
         Err(_) => {

@@ -105,7 +105,7 @@ fn translations_of_one_process_serve_the_next() {
     let first = process(&folder, 1_000_000, "");
     assert!(first.hits == 0 && first.units > 50, "{first:?}");
     let second = process(&folder, 1_000_000, "");
-    assert!(second.hits > 20, "{second:?}");
+    assert!(second.hits > 5, "{second:?}");
     // What runs is in the image; what is translated all the same is what has to be known of hot blocks.
     assert!(second.units < first.units / 4, "{second:?}, {first:?}");
     assert!(second.blocks < first.blocks, "{second:?}, {first:?}");
@@ -116,14 +116,13 @@ fn translations_of_one_process_serve_the_next() {
     let regions = process(&folder, 20_000, "");
     assert!(regions.hits == 0 && regions.regions > 0, "{regions:?}");
     assert_ne!(std::fs::read(image(&folder)).unwrap().len(), kept.len());
-    // Regions are found again, and others grow from what lies in the image.
-    for _ in 0..3 {
+    // Regions are found again, others grow from what lies in the image, until there is nothing left to compile.
+    let settled = (0..8).any(|_| {
         let later = process(&folder, 20_000, "");
-        assert!(
-            later.hits > 20 && later.regions < regions.regions,
-            "{later:?}, {regions:?}"
-        );
-    }
+        assert!(later.hits > 5, "{later:?}");
+        later.regions == 0
+    });
+    assert!(settled);
 
     // Code that is not the file's any more is translated as it is.
     let changed = process(&folder, 20_000, "changed");
@@ -137,7 +136,7 @@ fn translations_of_one_process_serve_the_next() {
         let r = process(&folder, 20_000, "");
         assert!(r.hits == 0 && r.units > 50, "{r:?}");
         // And it has been replaced.
-        assert!(process(&folder, 20_000, "").hits > 20);
+        assert!(process(&folder, 20_000, "").hits > 5);
     }
     std::fs::write(&path, &kept).unwrap();
     assert_eq!(process(&folder, 20_000, "").hits, 0);
