@@ -242,8 +242,8 @@ fn leaves_unit(b: &Block) -> bool {
     }
 }
 
-/// Kind of a `Flags` value; `cur` is the slot's kind before the block.
-pub fn kind_of(unit: &Unit, cur: Kind, v: Value, fp_inline: bool) -> Kind {
+/// Kind of a `Flags` value of a block; `first` is the slot's kind before the block.
+fn kind_of(unit: &Unit, b: &Block, first: Kind, v: Value, fp_inline: bool) -> Kind {
     use FlagsKind::*;
     let i = unit.inst(v);
     let arg = || unit.inst(i.args[0]).ty;
@@ -255,14 +255,15 @@ pub fn kind_of(unit: &Unit, cur: Kind, v: Value, fp_inline: bool) -> Kind {
         })
     };
     match i.op {
-        Op::Get => cur,
+        // What was read, not what the slot may have got since.
+        Op::Get => kind_before(unit, b, first, v.0, fp_inline),
         Op::FlagsSub => pick(Sub32, Sub64),
         Op::FlagsAdd => pick(Add32, Add64),
         Op::FlagsLogic => pick(Logic32, Logic64),
         // Or the kind without the carry.
         Op::FlagsAdc => pick(AddC32, AddC64),
         Op::FlagsFcmp if fp_inline => pick(Fcmp32, Fcmp64),
-        Op::FlagsSelect => match kind_of(unit, cur, i.args[1], fp_inline) {
+        Op::FlagsSelect => match kind_of(unit, b, first, i.args[1], fp_inline) {
             Kind::Known(Nzcv) => Kind::Known(Nzcv),
             _ => Kind::Dynamic,
         },
@@ -270,15 +271,22 @@ pub fn kind_of(unit: &Unit, cur: Kind, v: Value, fp_inline: bool) -> Kind {
     }
 }
 
-fn kind_out(unit: &Unit, b: &Block, mut kind: Kind, fp_inline: bool) -> Kind {
-    for (_, i) in unit.block_insts(b) {
+/// Kind of the flags slot before instruction `end` of a block.
+fn kind_before(unit: &Unit, b: &Block, first: Kind, end: u32, fp_inline: bool) -> Kind {
+    for v in (b.start..end).rev() {
+        let i = unit.inst(Value(v));
         if i.op == Op::Set && unit.inst(i.args[0]).ty == Type::Flags {
-            kind = kind_of(unit, kind, i.args[0], fp_inline);
-        } else if touches_state(i) {
-            kind = Kind::Dynamic;
+            return kind_of(unit, b, first, i.args[0], fp_inline);
+        }
+        if touches_state(i) {
+            return Kind::Dynamic;
         }
     }
-    kind
+    first
+}
+
+fn kind_out(unit: &Unit, b: &Block, first: Kind, fp_inline: bool) -> Kind {
+    kind_before(unit, b, first, b.end, fp_inline)
 }
 
 /// Which vector slots are a double, or a float, and zeros after a block, when `now` are before it.

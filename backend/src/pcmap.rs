@@ -8,6 +8,7 @@
 //!
 //! Invariant: every access in the code has a fault site, or compilation fails.
 
+use crate::abi::{FrameHeader, STATE_BIAS};
 use crate::emit::{CompileError, FaultSite};
 use crate::lower::GUEST_ACCESS;
 use cranelift_codegen::{Final, MachBufferFinalized};
@@ -15,6 +16,7 @@ use iced_x86::{
     Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind,
     Register,
 };
+use std::mem::offset_of;
 
 /// Meaning of a source location.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -622,9 +624,35 @@ fn writes_memory(i: &Instruction) -> bool {
         })
 }
 
-/// Appends copies of `moves` and a jump to `cold`; returns the thunk's offset.
+/// Whether an instruction may raise a floating-point exception: not if it only moves.
+#[rustfmt::skip]
+fn may_raise(i: &Instruction) -> bool {
+    use Mnemonic::*;
+    let moves = matches!(
+        i.mnemonic(),
+        Movaps | Movapd | Movups | Movupd | Movdqa | Movdqu | Movd | Movq | Movss | Movsd
+            | Vmovaps | Vmovapd | Vmovups | Vmovupd | Vmovdqa | Vmovdqu | Vmovd | Vmovq | Vmovss | Vmovsd
+    );
+    !moves && (0..i.op_count()).any(|n| i.op_register(n).is_vector_register())
+}
+
+/// LDMXCSR or STMXCSR of the frame header's scratch word.
+fn mxcsr(code: &mut Vec<u8>, extension: u8) {
+    let at = offset_of!(FrameHeader, scratch) as i32 - STATE_BIAS as i32;
+    code.extend([0x41, 0x0f, 0xae, 0x87 | extension << 3]); // [r15 + disp32]
+    code.extend(at.to_le_bytes());
+}
+
+/// Appends copies of `moves` and a jump to `cold`; returns the thunk's offset. What the copies raise, the guest has not raised: it
+/// comes after the access that has faulted.
 fn thunk(code: &mut Vec<u8>, moves: &[Instruction], cold: u32) -> u32 {
+    const LD: u8 = 2;
+    const ST: u8 = 3;
     let start = code.len();
+    let raises = moves.iter().any(may_raise);
+    if raises {
+        mxcsr(code, ST);
+    }
     for i in moves {
         let (from, to) = (i.ip() as usize, code.len());
         code.extend_from_within(from..from + i.len());
@@ -638,6 +666,9 @@ fn thunk(code: &mut Vec<u8>, moves: &[Instruction], cold: u32) -> u32 {
             let disp = i32::from_le_bytes(disp) - (to as i32 - from as i32);
             code[field..field + 4].copy_from_slice(&disp.to_le_bytes());
         }
+    }
+    if raises {
+        mxcsr(code, LD);
     }
     code.push(0xe9); // jmp rel32
     let next = code.len() as i64 + 4;

@@ -640,3 +640,40 @@ block3 @0x50c len 4:
         }
     }
 }
+
+/// Flags that were read before others were set, and are set again, have the kind that they had.
+#[test]
+fn flags_put_back_are_the_old_ones() {
+    let unit = "
+block0 @0x500 len 8 entry:
+  mark 0x500
+  v1:flags = get nzcv
+  v2:i64 = get x1
+  v3:i64 = get x2
+  v4:flags = flags.sub v2, v3
+  set nzcv, v4
+  mark 0x504
+  v7:i64 = get x3
+  v8:i64 = load.64 v7
+  set x4, v8
+  set nzcv, v1
+  goto block1
+block1 @0x508 len 4:
+  mark 0x508
+  v12:flags = get nzcv
+  v13:i32 = flags.unpack v12
+  v14:i64 = zext v13
+  set x0, v14
+  goto 0x600
+";
+    let mut bench = Bench::new(harness::opts());
+    let l = bench.compile(&text(unit)).expect("compiles");
+    let l = bench.load(l);
+    for nzcv in (0..16u64).map(|n| n << 28) {
+        let mut m = machine(1);
+        m.set(slot("nzcv"), nzcv.into());
+        m.set(slot("x3"), WINDOW.into());
+        assert_eq!(bench.run(&l, &mut m).0, Outcome::Direct(0x600));
+        assert_eq!(m.get(slot("x0")), nzcv.into());
+    }
+}
