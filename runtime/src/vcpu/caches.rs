@@ -184,10 +184,12 @@ impl Caches {
         let s = self.set();
         let e = s.blocks[s.block_index(pc)];
         let known = e.pc == pc && !e.block.is_null();
-        known.then(|| match e.block as u64 & IMAGE {
+        let at = e.block as u64;
+        let found = match at & IMAGE {
             0 => Found::Block(e.block),
-            _ => Found::Image(e.block as u64 & !IMAGE),
-        })
+            _ => Found::Image(at & !IMAGE),
+        };
+        known.then_some(found)
     }
 
     /// Remembers code in an image.
