@@ -161,6 +161,7 @@ impl Engine {
         signal::set_current(&raw mut *cpu.frame);
         let code = self.run_attached(cpu, env);
         cpu.phase(Phase::Dispatch);
+        cpu.left = self.tier1.epoch.load(Ordering::SeqCst);
         signal::set_current(outer);
         counter::restore(base);
         cpu.shared.active.store(0, Ordering::SeqCst);
@@ -183,6 +184,9 @@ impl Engine {
             }
             cpu.engine = self.id;
             cpu.helper_table = helpers::table().into_boxed_slice();
+        } else if cpu.left != self.tier1.epoch.load(Ordering::SeqCst) {
+            // Nobody has told it what was retired since.
+            cpu.forget_all();
         }
         cpu.frame.translations = Arc::as_ptr(&self.tier1);
         cpu.frame.header.helpers = cpu.helper_table.as_ptr() as u64;

@@ -138,6 +138,8 @@ pub struct Vcpu {
     pub(crate) helper_table: Box<[u64]>,
     /// The engine that it ran on last.
     pub(crate) engine: u64,
+    /// The epoch in which it left that.
+    pub(crate) left: u64,
     pub(crate) clock: Clock,
 }
 
@@ -209,6 +211,7 @@ impl Vcpu {
             shared,
             helper_table: Box::default(),
             engine: 0,
+            left: 0,
             clock: Clock::default(),
         }
     }

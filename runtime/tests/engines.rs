@@ -110,6 +110,42 @@ fn a_cpu_may_change_engines() {
     }
 }
 
+/// Calls the function behind it x0 times, which adds to x2.
+static CALLS: [u32; 6] = [
+    0xd63f_0080, // blr x4
+    0xf100_0400, // subs x0, x0, #1
+    0x54ff_ffc1, // b.ne .-8
+    0xd400_0001, // svc #0
+    0x9100_0442, // add x2, x2, #1
+    0xd65f_03c0, // ret
+];
+
+#[test]
+fn code_that_changed_while_a_cpu_was_away_is_not_executed() {
+    let _g = alone();
+    let baseline = EngineConfig {
+        jit: JitMode::Sync,
+        ..EngineConfig::default()
+    };
+    for e in [engine(JitMode::Sync), Engine::new(baseline).unwrap()] {
+        let mut cpu = Vcpu::new();
+        let mut code = CALLS.to_vec();
+        let start = code.as_ptr() as u64;
+        for n in 1..4 {
+            code[4] = CALLS[4] + ((n - 1) << 10);
+            e.invalidate(start, start + 24);
+            let r = cpu.regs_mut();
+            (r.pc, r.x[0], r.x[2], r.x[4]) = (start, 1000, 0, start + 16);
+            let mut env = Words {
+                code: &code,
+                fault: None,
+            };
+            assert_eq!(e.run(&mut cpu, &mut env), 0);
+            assert_eq!(cpu.regs().x[2], 1000 * n as u64);
+        }
+    }
+}
+
 fn compile_threads() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     tasks
