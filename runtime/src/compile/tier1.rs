@@ -2,6 +2,7 @@
 
 use crate::cache::block::Block0;
 use crate::cache::code_memory::CodeMemory;
+use crate::cache::image::mapped::Image;
 use crate::cache::image::{self, Images, Text};
 use crate::cache::tables::{Key, Tables};
 use crate::cache::unit::{Tier, Unit1};
@@ -304,12 +305,19 @@ impl Tier1 {
         }
         // What has run often in earlier processes comes to the dispatcher soon.
         for (n, u) in (0..).zip(image.view.units) {
-            if image.runs(n) >= self.promoted_at(u.tier())
+            if self.counted_runs(image, n, u.tier()) >= self.promoted_at(u.tier()) as u64
                 && let Some(c) = image.counter(n)
             {
                 c.begin_all(trace::AT / 4);
             }
         }
+    }
+
+    /// How often a unit of an image has run in earlier processes, as far as that says that it is worth promoting it. What runs long in one process
+    /// is likely to go on; what has run a little in many will only do so again, and a region is dear.
+    pub(crate) fn counted_runs(&self, image: &Image, unit: u32, tier: Tier) -> u64 {
+        let share = if tier == Tier::Trace { 4 } else { 1 };
+        image.runs(unit) as u64 / share
     }
 
     /// Executions after which a unit is promoted.

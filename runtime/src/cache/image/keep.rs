@@ -244,8 +244,8 @@ impl Tier1 {
                 && u.tier != Tier::Optimized
                 && let Some(b) = u.entries.first().and_then(|e| t.block((e.0, MODE)))
             {
-                let all = b.own_executions();
-                image.add_runs(n, all.saturating_sub(image.runs(n) as u64));
+                let before = self.counted_runs(image, n, u.tier);
+                image.add_runs(n, b.own_executions().saturating_sub(before));
             }
         }
     }

@@ -99,7 +99,8 @@ impl Tier1 {
         let counter = image
             .counter(number)
             .filter(|_| u.tier() != Tier::Optimized);
-        let ran = counter.map_or(0, |c| image.runs(number) as u64 + c.progress(LONGEST));
+        let before = self.counted_runs(image, number, u.tier());
+        let ran = counter.map_or(0, |c| before + c.progress(LONGEST));
         let first = image
             .slot(u.slots().start as u32)
             .map_or(0, |s| ptr::from_ref(s) as usize);
