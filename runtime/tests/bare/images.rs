@@ -8,6 +8,7 @@ use metaphrase_runtime::stats::Counter;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const TASK: &str = "METAPHRASE_TEST_IMAGES";
 const WINDOW: u64 = 0x5000_0000_0000;
@@ -51,6 +52,7 @@ fn a_process_with_images() {
     };
     let (engine, ran) = program.run(config, start);
     program.check(&ran);
+    finish_compiling(&engine);
     engine.keep();
     let s = engine.stats();
     let get = |c| s.get(c);
@@ -61,6 +63,27 @@ fn a_process_with_images() {
         get(Counter::BaselineBlocks) + get(Counter::BaselineTraces),
         get(Counter::CompileRegions)
     );
+}
+
+/// Waits for the compile thread: a slow machine's may have just begun when the guest ends.
+fn finish_compiling(engine: &Engine) {
+    use Counter::*;
+    let ended = [
+        CompileRegions,
+        CompileFailed,
+        CompileNotNeeded,
+        CompileNoRoom,
+        CompileStale,
+    ];
+    let limit = Instant::now() + Duration::from_secs(60);
+    loop {
+        let s = engine.stats();
+        if ended.iter().map(|&c| s.get(c)).sum::<u64>() >= s.get(Queued) {
+            return;
+        }
+        assert!(Instant::now() < limit, "regions are not compiled");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn process(folder: &Path, threshold: u32, what: &str) -> Report {
