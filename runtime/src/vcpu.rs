@@ -255,6 +255,8 @@ impl Vcpu {
     /// Has no caches but fresh ones. Not while registered with an engine.
     pub(crate) fn forget_all(&mut self) {
         self.caches = Caches::new();
+        // Fresh ones are of the mode that rounds to nearest, until the CPU next enters guest code.
+        self.frame.header.guest_mxcsr = MXCSR_DEFAULT;
         for a in &self.shared.jumps {
             a.store(0, Ordering::SeqCst);
         }
