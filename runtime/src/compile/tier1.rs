@@ -293,12 +293,13 @@ impl Tier1 {
 
     /// A text has been mapped: what earlier processes have translated is used from now on.
     pub fn map_text(&self, text: Text) {
+        // Without the stubs nobody could enter it.
+        if !self.images.enabled() || !self.ready() {
+            return;
+        }
         let Some(image) = self.images.map(text) else {
             return;
         };
-        if !self.ready() {
-            return;
-        }
         if let Some(thunk) = image.thunk() {
             let (ok, failed) = (Ordering::AcqRel, Ordering::Relaxed);
             let _ = self.eval_cold.compare_exchange(0, thunk, ok, failed);

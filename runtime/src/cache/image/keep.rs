@@ -29,7 +29,6 @@ const LEAST: u64 = 100;
 const SHARE: u64 = 8;
 /// Bytes between the counters and code and slots before them.
 const GAP: u64 = PAGE as u64;
-
 /// Executions in one process that are worth adding up.
 const RUNS: u64 = 64;
 /// A process that has made fewer units since it began, or was forked, does not look what they are.
@@ -117,17 +116,13 @@ impl Tier1 {
     /// What there is for each text.
     fn look<'a>(&self, t: &'a Tables, texts: &[std::sync::Arc<Kept>]) -> Vec<Found<'a>> {
         let mut found: Vec<Found<'a>> = texts.iter().map(|_| Found::default()).collect();
-        let mut order: Vec<(Range<u64>, usize)> = texts
-            .iter()
-            .enumerate()
-            .map(|(i, k)| (k.guest(), i))
-            .collect();
-        order.sort_by_key(|o| o.0.start);
+        // In the order of their addresses, as the texts are.
+        let ranges: Vec<Range<u64>> = texts.iter().map(|k| k.guest()).collect();
         let within = |start: u64, end: u64| {
-            let i = order
-                .partition_point(|o| o.0.start <= start)
+            let n = ranges
+                .partition_point(|r| r.start <= start)
                 .checked_sub(1)?;
-            (end <= order[i].0.end).then_some(order[i].1)
+            (end <= ranges[n].end).then_some(n)
         };
         let fresh = self.images.fresh.load(Ordering::Relaxed);
         for u in t.units().filter(|u| u.mode == MODE && u.kept.is_some()) {

@@ -163,11 +163,6 @@ impl Image {
         (at < self.slots.end).then(|| unsafe { &*(at as *const ChainSlot) })
     }
 
-    /// What unlinked slots jump to.
-    pub fn unlinked(&self) -> u64 {
-        self.view.header.window
-    }
-
     /// The cold-path caller of `Eval`, if regions need one.
     pub fn thunk(&self) -> Option<u64> {
         let h = self.view.header;
