@@ -205,7 +205,7 @@ impl Places {
         Some(FileId::of(fd)?.hash(!self.salt))
     }
 
-    /// `mmap` of the guest. `hint` is used up.
+    /// `mmap` of the guest. `hint` is used up by what may be about a library.
     pub fn map(&self, mem: &MemoryMap, hint: &mut Hint, q: MapRequest) -> SysResult {
         if let Some(fd) = wish(hint, &q)
             && let Some(preference) = self.preference(fd)
@@ -290,8 +290,12 @@ fn private_file(q: &MapRequest) -> bool {
         && q.flags & libc::MAP_ANONYMOUS as u32 == 0
 }
 
-/// The file that a request is about, if it is one for room or for code that may be anywhere.
+/// The file that a request is about, if it is one for room or for code that may be anywhere. Memory that a dynamic linker takes for itself
+/// between reading a header and reserving room leaves the hint as it is.
 fn wish(hint: &mut Hint, q: &MapRequest) -> Option<RawFd> {
+    if q.flags & libc::MAP_ANONYMOUS as u32 != 0 && q.prot != 0 {
+        return None;
+    }
     let read = std::mem::take(hint).0;
     let anywhere =
         libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE | libc::MAP_32BIT | libc::MAP_HUGETLB;

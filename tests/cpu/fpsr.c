@@ -59,7 +59,8 @@ static const char *const around[] = {"dead", "read", "side", "next", "cleared", 
     VECTOR(fcvt_sd, "fcvt s2, d0") VECTOR(fcvt_ds, "fcvt d2, s0") VECTOR(fcvt_hs, "fcvt h2, s0") \
     VECTOR(fcvt_round, "fcvt s2, d0\n fcvt d2, s2") VECTOR(fcvt_twice, "fcvt d2, s0\n fcvt s2, d2") \
     VECTOR(frintn_d, "frintn d2, d0") VECTOR(frintz_s, "frintz s2, s0") VECTOR(frintx_d, "frintx d2, d0") \
-    VECTOR(frinta_d, "frinta d2, d0") \
+    VECTOR(frinta_d, "frinta d2, d0") VECTOR(frinta_s, "frinta s2, s0") VECTOR(frint_both, "frintn d2, d0\n frintx d2, d0") \
+    VECTOR(frintx_s, "frintx s2, s0") VECTOR(vrintx_2d, "frintx v2.2d, v0.2d") GENERAL(fcvtau_ws, "fcvtau w2, s0") \
     GENERAL(fcvtzs_xd, "fcvtzs x2, d0") GENERAL(fcvtzs_ws, "fcvtzs w2, s0") GENERAL(fcvtzu_wd, "fcvtzu w2, d0") \
     GENERAL(fcvtzu_xs, "fcvtzu x2, s0") GENERAL(fcvtas_xd, "fcvtas x2, d0") GENERAL(fcvtns_ws, "fcvtns w2, s0") \
     GENERAL(fcvtmu_xd, "fcvtmu x2, d0") GENERAL(fcvtzs_fixed, "fcvtzs x2, d0, #3") \

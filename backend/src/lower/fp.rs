@@ -16,8 +16,19 @@ use crate::pcmap::Loc;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, types};
-use metaphrase_ir::ops::Round;
-use metaphrase_ir::{Inst, Op, Type, Value};
+use metaphrase_ir::ops::{Round, VUnKind};
+use metaphrase_ir::{Inst, Op, Type, Unit, Value};
+
+/// Whether a unit has roundings that do not raise Inexact.
+pub(super) fn silent_rounds(unit: &Unit) -> bool {
+    use VUnKind::*;
+    unit.insts.iter().any(|i| match i.op {
+        Op::FRint => i.aux & Round::EXACT == 0,
+        Op::FToInt => Round::from_bits(i.aux) != Round::Zero,
+        Op::VUn => matches!(VUnKind::from_aux(i.aux), FRintN | FRintM | FRintP | FRintZ | FRintI | FRintA),
+        _ => false,
+    })
+}
 
 /// Whether a conversion rounds to nearest (while the mode is the default).
 fn nearest(aux: u32) -> bool {
@@ -64,6 +75,10 @@ impl Lower<'_> {
                     }
                     false => Some(self.fix_nan(inst, r)?),
                 }
+            }
+            Op::FRint if inst.aux == Round::TieAway as u32 => {
+                let a = arg(0)?;
+                self.fp_round_away(inst, a)?
             }
             Op::FRint => {
                 let a = arg(0)?;
@@ -162,15 +177,18 @@ impl Lower<'_> {
         Ok(self.b.block_params(cont)[0])
     }
 
-    /// Rounds to integral, on a scalar or a vector. Only FRINTX (which raises Inexact) has no host instruction that can be told
-    /// from the silent forms, so it stays with `Eval`.
+    /// Rounds to integral, on a scalar or a vector. What is not to raise Inexact is marked. CLIF takes FRINTX, which is, for the same
+    /// operation as those: it stays with `Eval` where both meet.
     pub(super) fn fp_round(&mut self, aux: u32, a: ir::Value) -> Option<ir::Value> {
-        if !self.caps.sse41 || aux & Round::EXACT != 0 {
+        let exact = aux & Round::EXACT != 0;
+        if !self.caps.sse41 || exact && self.silent_rounds {
             return None;
         }
         let pc = self.pc;
         self.flush_pad();
-        self.set_loc(Loc::Round(pc));
+        if !exact {
+            self.set_loc(Loc::Round(pc));
+        }
         let i = self.b.ins();
         let r = match Round::from_bits(aux) {
             Round::TieEven | Round::Current => Some(i.nearest(a)),
@@ -183,6 +201,54 @@ impl Lower<'_> {
         r
     }
 
+    /// FRINTA: infinities and NaNs are left to `Eval`.
+    fn fp_round_away(
+        &mut self,
+        inst: &Inst,
+        a: ir::Value,
+    ) -> Result<Option<ir::Value>, CompileError> {
+        let (most, zero) = match inst.ty {
+            Type::F32 => (
+                self.b.ins().f32const(f32::MAX),
+                self.b.ins().f32const(0.0),
+            ),
+            _ => (
+                self.b.ins().f64const(f64::MAX),
+                self.b.ins().f64const(0.0),
+            ),
+        };
+        let size = self.b.ins().fabs(a);
+        let finite = self.b.ins().fcmp(FloatCC::LessThanOrEqual, size, most);
+        let number = self.b.ins().select(finite, a, zero);
+        let Some(r) = self.tie_away(number) else {
+            return Ok(None);
+        };
+        let bad = self.b.ins().icmp_imm_u(IntCC::Equal, finite, 0);
+        Ok(Some(self.fix_if(inst, bad, r)?))
+    }
+
+    /// Rounds a finite scalar to the nearest integer, away from zero if two are. Each step is exact, so it raises nothing.
+    fn tie_away(&mut self, a: ir::Value) -> Option<ir::Value> {
+        let t = self.fp_round(Round::Zero as u32, a)?;
+        let (half, one, zero) = match self.b.func.dfg.value_type(a) {
+            types::F32 => {
+                let mut c = |v| self.b.ins().f32const(v);
+                (c(0.5f32), c(1.0), c(0.0))
+            }
+            _ => {
+                let mut c = |v| self.b.ins().f64const(v);
+                (c(0.5f64), c(1.0), c(0.0))
+            }
+        };
+        let rest = self.b.ins().fsub(a, t);
+        let rest = self.b.ins().fabs(rest);
+        let up = self.b.ins().fcmp(FloatCC::GreaterThanOrEqual, rest, half);
+        let step = self.b.ins().select(up, one, zero);
+        // With the sign of `a`, zeros too.
+        let step = self.b.ins().fcopysign(step, a);
+        Some(self.b.ins().fadd(t, step))
+    }
+
     /// The host's truncation to a signed integer raises what the guest's does. Roundings before it, and unsigned results, would raise
     /// Inexact or nothing for what does not fit: that is found first and left to `Eval`.
     fn fp_to_int(&mut self, inst: &Inst, a: ir::Value) -> Result<Option<ir::Value>, CompileError> {
@@ -191,7 +257,7 @@ impl Lower<'_> {
         let round = Round::from_bits(inst.aux);
         match round {
             Round::Zero if signed => return Ok(Some(self.b.ins().fcvt_to_sint_sat(ty, a))),
-            Round::TieAway | Round::Odd => return Ok(None),
+            Round::Odd => return Ok(None),
             _ => {}
         }
         let fits = self.fits_integer(a, ty.bits() - u32::from(signed), signed);
@@ -210,7 +276,11 @@ impl Lower<'_> {
         let mut bad = self.b.ins().icmp_imm_u(IntCC::Equal, fits, 0);
         let mut r = truncated;
         if round != Round::Zero {
-            let Some(a) = self.fp_round(inst.aux & !Round::EXACT, a) else {
+            let rounded = match round {
+                Round::TieAway => self.tie_away(a),
+                _ => self.fp_round(inst.aux & !Round::EXACT, a),
+            };
+            let Some(a) = rounded else {
                 return Ok(None);
             };
             r = convert(self, a);

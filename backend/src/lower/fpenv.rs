@@ -33,7 +33,7 @@ fn unchecked(i: &Inst) -> bool {
         Op::FlagsFcmp | Op::FRint | Op::FCvt | Op::FToInt | Op::IntToF => true,
         Op::VUn => matches!(
             U::from_aux(i.aux),
-            U::FRintN | U::FRintM | U::FRintP | U::FRintZ | U::FRintI
+            U::FRintN | U::FRintM | U::FRintP | U::FRintZ | U::FRintI | U::FRintX
                 | U::FCmEq0 | U::FCmGe0 | U::FCmGt0 | U::FCmLe0 | U::FCmLt0 | U::FCvtL | U::FCvtN
         ),
         Op::VBin => matches!(B::from_aux(i.aux), B::FCmEq | B::FCmGe | B::FCmGt | B::FacGe | B::FacGt),

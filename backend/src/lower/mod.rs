@@ -114,6 +114,8 @@ pub(crate) struct Lower<'a> {
     pending: u32,
     pads: u32,
     fp_inline: bool,
+    /// See [`Lower::fp_round`].
+    silent_rounds: bool,
     /// See [`fpenv`].
     needed: fpenv::Needed,
     sink: fpenv::Sink,
@@ -233,6 +235,7 @@ pub(crate) fn lower(
         pending: 0,
         pads: 0,
         fp_inline: fp_inline(unit),
+        silent_rounds: fp::silent_rounds(unit),
         needed: fpenv::Needed::new(unit, map, flow, fp_inline(unit)),
         sink: fpenv::Sink::default(),
         restart: None,

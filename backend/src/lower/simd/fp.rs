@@ -113,6 +113,7 @@ impl Lower<'_> {
             K::FRintM => round(Round::NegInf),
             K::FRintP => round(Round::PosInf),
             K::FRintZ => round(Round::Zero),
+            K::FRintX => Some(Round::Current as u32 | Round::EXACT),
             _ => None,
         };
         if let Some(aux) = rounding {

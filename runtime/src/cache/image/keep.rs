@@ -23,9 +23,10 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 use zerocopy::IntoBytes;
 
-/// Fewer guest instructions than this are not worth writing a file.
+/// Less work (see [`worth`]) than this is not worth writing a file.
 const LEAST: u64 = 100;
-/// Nor is less than this part of what is in the image already.
+/// Nor is less than it takes to write what is in the image already: one instruction takes this part of the time of translating one. So
+/// no code is made again and again for more time than writing it would have taken.
 const SHARE: u64 = 8;
 /// Bytes between the counters and code and slots before them.
 const GAP: u64 = PAGE as u64;
@@ -40,7 +41,7 @@ struct Found<'a> {
     units: Vec<&'a Unit1>,
     /// Blocks that ran too rarely for code of their own.
     cold: Vec<&'a Block0>,
-    /// Guest instructions translated since images were last written.
+    /// What has been translated since images were last written, see [`worth`].
     fresh: u64,
 }
 
@@ -66,7 +67,7 @@ impl Tier1 {
             if let Some(i) = kept.image {
                 self.add_runs(&tables, i);
                 fresh = i.add_missing(fresh);
-                if fresh < i.view.header.worth / SHARE {
+                if fresh < i.view.header.insns / SHARE {
                     continue;
                 }
             }
@@ -89,16 +90,16 @@ impl Tier1 {
         let own = kept.image.map(|i| i.view);
         let same = |v: &View<'_>| own.is_some_and(|o| o.header.as_bytes() == v.header.as_bytes());
         let before = newest.filter(|v| !same(v)).or(own);
-        let worth = before.map_or(0, |v| v.header.worth);
+        let (worth, insns) = before.map_or((0, 0), |v| (v.header.worth, v.header.insns));
         if let Some(i) = kept.image {
             i.forget_missing();
         }
-        if fresh < worth / SHARE {
+        if fresh < insns / SHARE {
             return None;
         }
         let mut draft = self.draft(t, kept, found, before)?;
         let more = draft.worth().saturating_sub(worth);
-        if more < LEAST || more < worth / (2 * SHARE) {
+        if more < LEAST || more < insns / (2 * SHARE) {
             return None;
         }
         let parts = draft.finish()?;
@@ -106,7 +107,7 @@ impl Tier1 {
         match folder.write(name(kept.key), &parts) {
             Ok(()) => tracing::debug!(
                 target: "cache",
-                "{at:#x}: {fresh} new instructions, {more} more in {bytes} bytes"
+                "{at:#x}: work of {fresh} instructions, {more} kept, {bytes} bytes"
             ),
             Err(e) => tracing::debug!(target: "cache", "{at:#x}: not kept: {e}"),
         }

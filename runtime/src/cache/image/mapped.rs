@@ -195,7 +195,7 @@ impl Image {
         }
     }
 
-    /// So many guest instructions have been translated that are not in the image; how many that makes since it was written.
+    /// So much has been translated that is not in the image (see [`super::format::worth`]); how much that makes since it was written.
     pub fn add_missing(&self, n: u64) -> u64 {
         let last = self.view.units.len() as u32;
         let before = self.runs(last) as u64;
