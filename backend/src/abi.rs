@@ -70,6 +70,11 @@ pub struct FrameHeader {
     pub jump_hits: u64,
     /// Nonzero: an integer vector operation saturated since the runtime last folded this into the guest's status register.
     pub saturated: u32,
+    /// How many FP operations in baseline code had a NaN for a result, or what the host does not convert; regions leave for each of
+    /// those. And (the low half of) where the last one was: at or behind the guest pc at which its unit begins.
+    pub rare: u32,
+    /// See [`Self::rare`].
+    pub rare_pc: u32,
 }
 
 /// One entry of the per-CPU jump cache. It has two halves: translated code looks into the first, at index

@@ -8,7 +8,6 @@ use crate::cache::counter;
 use crate::cache::image::Text;
 use crate::cache::image::folder::Folder;
 use crate::cache::image::revive::MODE;
-use crate::cache::unit::Tier;
 use crate::compile::WARM;
 use crate::compile::make::Maker;
 use crate::compile::tier1::{self, Tier1, Worker};
@@ -32,7 +31,8 @@ use metaphrase_ir::TrapKind;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+
+mod heat;
 
 /// How tier 1 is used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -336,108 +336,6 @@ impl Engine {
             // SAFETY: anything else is the address of an unlinked slot, alive while this CPU is in its epoch.
             slot => return Back::Slot(unsafe { &*(slot as *const ChainSlot) }),
         })
-    }
-
-    /// A block of the interpreter has warmed up, died or been compiled. True: run it in the interpreter all the same.
-    fn attend(&self, cpu: &mut Vcpu, b: &Block0, base: &mut Baseline) -> bool {
-        if b.dead.load(Ordering::Acquire) {
-            cpu.caches.remember(b.pc, ptr::null());
-            return false;
-        }
-        if b.native() != 0 {
-            return false;
-        }
-        if self.config.baseline() {
-            cpu.phase(Phase::Compile);
-            let done = self.tier1.promote_baseline(base, b, &cpu.shared);
-            cpu.phase(Phase::Dispatch);
-            match done {
-                Some(true) => return false,
-                Some(false) => {}
-                None => {
-                    b.cool(RETRY);
-                    return true;
-                }
-            }
-        } else {
-            self.queue(cpu, b);
-        }
-        if b.native() != 0 {
-            return false;
-        }
-        b.never_hot(self.config.collect.stats);
-        // A worker may have published between the two looks.
-        if b.native() != 0 {
-            b.call_attention();
-        }
-        true
-    }
-
-    /// Baseline code at the guest pc has run often: a trace may begin there, or it is time for the optimizing compiler.
-    fn hot(&self, cpu: &mut Vcpu, s: &mut Scratch) {
-        let key = (cpu.frame.guest.pc, cpu.mode());
-        let found = {
-            let t = self.tier1.tables.read();
-            let tier = t.entry(key).map(|e| e.tier);
-            t.block(key).map(|b| (ptr::from_ref(b), tier))
-        };
-        let Some((b, tier)) = found else {
-            if key.1 == MODE && self.tier1.images.find(key.0).is_some() {
-                cpu.phase(Phase::Translate);
-                self.tier1.revive(&mut s.maker, key.0);
-                cpu.phase(Phase::Dispatch);
-            }
-            return;
-        };
-        // SAFETY: found in the table while this CPU is in its epoch.
-        let b = unsafe { &*b };
-        let shard = cpu.shared.shard.load(Ordering::Relaxed);
-        let Some(tier) = tier.filter(|t| *t != Tier::Optimized) else {
-            return;
-        };
-        if !b.round_over(shard) {
-            return;
-        }
-        let left = self.config.threshold as u64;
-        let left = left.saturating_sub(b.own_executions()).min(i32::MAX as u64) as i32;
-        if tier == Tier::Baseline && left > 0 {
-            cpu.phase(Phase::Compile);
-            let (base, maker) = (&mut s.baseline, &mut s.maker);
-            if !self.tier1.promote_trace(base, maker, b, &cpu.shared) {
-                b.count_down(left);
-            }
-            cpu.phase(Phase::Dispatch);
-            return;
-        }
-        b.never_hot(self.config.collect.stats);
-        self.queue(cpu, b);
-    }
-
-    /// Has the optimizing compiler look at a block.
-    fn queue(&self, cpu: &mut Vcpu, b: &Block0) {
-        if b.queued.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let key = (b.pc, b.mode);
-        match self.config.jit {
-            JitMode::Off => {}
-            JitMode::Background => {
-                self.tier1.enqueue(key);
-                self.tier1.start_workers(self.config.threads);
-            }
-            JitMode::Sync => {
-                let mut w = self.sync.lock();
-                if w.is_none() {
-                    *w = self.tier1.worker();
-                }
-                if let Some(w) = w.as_mut() {
-                    cpu.phase(Phase::Compile);
-                    self.tier1
-                        .promote(w, key, Instant::now(), Some(&cpu.shared));
-                    cpu.phase(Phase::Dispatch);
-                }
-            }
-        }
     }
 
     /// The CPU enters guest code: names its epoch, and forgets its caches if blocks were retired since. True if it is another epoch than

@@ -1,6 +1,7 @@
 //! One guest CPU: its frame (header and registers, what generated code sees) and what the dispatcher keeps for it.
 
 pub(crate) mod caches;
+mod rare;
 
 use crate::compile::tier1::Tier1;
 use crate::stats::{Clock, Counter, CpuCounts, Phase};
@@ -141,6 +142,7 @@ pub struct Vcpu {
     /// The epoch in which it left that.
     pub(crate) left: u64,
     pub(crate) clock: Clock,
+    pub(crate) rare: rare::Window,
 }
 
 /// What other threads may see of a CPU.
@@ -192,6 +194,8 @@ impl Vcpu {
                 scratch: 0,
                 owner: 0,
                 saturated: 0,
+                rare: 0,
+                rare_pc: 0,
                 region: 0,
                 jump_hits: 0,
             },
@@ -213,6 +217,7 @@ impl Vcpu {
             engine: 0,
             left: 0,
             clock: Clock::default(),
+            rare: rare::Window::default(),
         }
     }
 

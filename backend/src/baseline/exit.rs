@@ -282,11 +282,13 @@ impl Baseline {
                 resume,
             } => {
                 self.r.asm.bind(jump, here);
+                self.count_rare();
                 self.save(dirty);
                 self.redo_op(op, result, resume);
             }
             Cold::Nan { jump, .. } => {
                 self.r.asm.bind(jump, here);
+                self.count_rare();
                 self.nan_result(c, dirty);
             }
             Cold::Flags {
@@ -325,6 +327,16 @@ impl Baseline {
                 a.jmp_to(self.side_at[1]);
             }
         }
+    }
+
+    /// See [`FrameHeader::rare`].
+    fn count_rare(&mut self) {
+        let pc = self.guest_pc as u32;
+        let m = &mut self.r.asm;
+        m.header(Enc(0, 0, 0x83), false, 0, offset_of!(FrameHeader, rare)); // add
+        m.put(1, 1);
+        m.header(Enc(0, 0, 0xc7), false, 0, offset_of!(FrameHeader, rare_pc)); // mov
+        m.put(pc.into(), 4);
     }
 
     /// The runtime executes the op with all registers kept.

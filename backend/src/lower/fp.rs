@@ -25,7 +25,10 @@ pub(super) fn silent_rounds(unit: &Unit) -> bool {
     unit.insts.iter().any(|i| match i.op {
         Op::FRint => i.aux & Round::EXACT == 0,
         Op::FToInt => Round::from_bits(i.aux) != Round::Zero,
-        Op::VUn => matches!(VUnKind::from_aux(i.aux), FRintN | FRintM | FRintP | FRintZ | FRintI | FRintA),
+        Op::VUn => matches!(
+            VUnKind::from_aux(i.aux),
+            FRintN | FRintM | FRintP | FRintZ | FRintI | FRintA
+        ),
         _ => false,
     })
 }
@@ -208,14 +211,8 @@ impl Lower<'_> {
         a: ir::Value,
     ) -> Result<Option<ir::Value>, CompileError> {
         let (most, zero) = match inst.ty {
-            Type::F32 => (
-                self.b.ins().f32const(f32::MAX),
-                self.b.ins().f32const(0.0),
-            ),
-            _ => (
-                self.b.ins().f64const(f64::MAX),
-                self.b.ins().f64const(0.0),
-            ),
+            Type::F32 => (self.b.ins().f32const(f32::MAX), self.b.ins().f32const(0.0)),
+            _ => (self.b.ins().f64const(f64::MAX), self.b.ins().f64const(0.0)),
         };
         let size = self.b.ins().fabs(a);
         let finite = self.b.ins().fcmp(FloatCC::LessThanOrEqual, size, most);
