@@ -217,6 +217,8 @@ impl Bench {
                 region: 0,
                 jump_hits: 0,
                 saturated: 0,
+                rare: 0,
+                rare_pc: 0,
             },
             pad: [0; HEADER_SIZE as usize - size_of::<FrameHeader>()],
             state,

@@ -309,7 +309,7 @@ impl Tier1 {
             if self.counted_runs(image, n, u.tier()) >= self.promoted_at(u.tier()) as u64
                 && let Some(c) = image.counter(n)
             {
-                c.begin_all(trace::AT / 4);
+                c.begin_all(self.patience(u.tier()));
             }
         }
     }
@@ -319,6 +319,15 @@ impl Tier1 {
     pub(crate) fn counted_runs(&self, image: &Image, unit: u32, tier: Tier) -> u64 {
         let share = if tier == Tier::Trace { 4 } else { 1 };
         image.runs(unit) as u64 / share
+    }
+
+    /// Executions in this process, at least, before a unit of an image is promoted. Of what has run often before, traces make regions, which
+    /// are kept; a block by itself makes a trace into another file, which is not, and has to pay within this process.
+    pub(crate) fn patience(&self, tier: Tier) -> i32 {
+        match tier {
+            Tier::Baseline => trace::AT * 4,
+            _ => trace::AT / 4,
+        }
     }
 
     /// Executions after which a unit is promoted.

@@ -9,7 +9,6 @@ use crate::cache::unit::{Tier, Unit1};
 use crate::compile::WARM;
 use crate::compile::make::Maker;
 use crate::compile::tier1::Tier1;
-use crate::compile::trace;
 use crate::mem::access;
 use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::arena;
@@ -132,7 +131,7 @@ impl Tier1 {
         let count = match u.tier() {
             Tier::Optimized => 0,
             // Not at once: a block may have turned out not to get better.
-            _ => left.clamp(trace::AT as u64 / 4, i32::MAX as u64) as i32,
+            t => left.clamp(self.patience(t) as u64, i32::MAX as u64) as i32,
         };
         t.insert_unit(unit, count, self.unlinked());
         if let Some(b) = t.block((entry.0, MODE)) {
