@@ -121,6 +121,7 @@ pub const UNSAFE: &[(&str, &str)] = &[
     ),
     (
         "runtime/src/engine.rs",
+        "runtime/src/engine/heat.rs",
         "enters generated code; cached addresses of blocks",
     ),
     ("runtime/src/signal.rs", "host signal handlers"),
