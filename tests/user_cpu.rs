@@ -9,9 +9,11 @@ use std::process::Command;
 fn build(name: &str) -> Option<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/cpu/{name}.c"));
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cpu-{name}"));
+    // Two tests run the same program: neither may find it half written.
+    let unfinished = program.with_extension(format!("{:?}", std::thread::current().id()));
     let built = Command::new("aarch64-linux-gnu-gcc")
         .args(["-O1", "-static", "-pthread", "-o"])
-        .args([&program, &source])
+        .args([&unfinished, &source])
         .output();
     let Ok(out) = built else {
         let required = std::env::var("METAPHRASE_REQUIRE_ORACLES").is_ok_and(|v| v == "1");
@@ -21,6 +23,7 @@ fn build(name: &str) -> Option<PathBuf> {
     };
     let text = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success(), "{text}");
+    std::fs::rename(&unfinished, &program).expect("a new name");
     Some(program)
 }
 
