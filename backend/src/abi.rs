@@ -71,9 +71,9 @@ pub struct FrameHeader {
     /// Nonzero: an integer vector operation saturated since the runtime last folded this into the guest's status register.
     pub saturated: u32,
     /// How many FP operations in baseline code had a NaN for a result, or what the host does not convert; regions leave for each of
-    /// those. And (the low half of) where the last one was: at or behind the guest pc at which its unit begins.
+    /// those.
     pub rare: u32,
-    /// See [`Self::rare`].
+    /// The low half of the guest pc of the block where the last of these was.
     pub rare_pc: u32,
 }
 

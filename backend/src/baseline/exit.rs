@@ -331,7 +331,7 @@ impl Baseline {
 
     /// See [`FrameHeader::rare`].
     fn count_rare(&mut self) {
-        let pc = self.guest_pc as u32;
+        let pc = self.parts[self.part as usize].guest_pc as u32;
         let m = &mut self.r.asm;
         m.header(Enc(0, 0, 0x83), false, 0, offset_of!(FrameHeader, rare)); // add
         m.put(1, 1);

@@ -67,18 +67,10 @@ fn a_process_with_images() {
 
 /// Waits for the compile thread: a slow machine's may have just begun when the guest ends.
 fn finish_compiling(engine: &Engine) {
-    use Counter::*;
-    let ended = [
-        CompileRegions,
-        CompileFailed,
-        CompileNotNeeded,
-        CompileNoRoom,
-        CompileStale,
-    ];
     let limit = Instant::now() + Duration::from_secs(60);
     loop {
         let s = engine.stats();
-        if ended.iter().map(|&c| s.get(c)).sum::<u64>() >= s.get(Queued) {
+        if super::ENDED.iter().map(|&c| s.get(c)).sum::<u64>() >= s.get(Counter::Queued) {
             return;
         }
         assert!(Instant::now() < limit, "regions are not compiled");
