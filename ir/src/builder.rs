@@ -95,12 +95,6 @@ impl<'a> Builder<'a> {
         debug_assert_eq!(self.unit.slots.get(slot).ty, self.ty(v));
         self.push(Op::Set, Type::Void, 0, [v, NO, NO, NO], slot.0 as u64);
     }
-    /// What the block has last set a slot to, if it has.
-    pub fn held(&self, slot: Slot) -> Option<Value> {
-        let block = &self.unit.insts[self.start as usize..];
-        let sets = |i: &&Inst| i.op == Op::Set && i.imm == slot.0 as u64;
-        block.iter().rev().find(sets).map(|i| i.args[0])
-    }
     /// Calls a helper; `args` as its row says.
     pub fn call(&mut self, id: HelperId, aux: u32, args: &[Value]) -> Value {
         debug_assert_eq!(args.len(), id.info().args.len());

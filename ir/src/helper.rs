@@ -47,7 +47,7 @@ helpers! {
     SysWrite "sys_write" (I64) Void [STATE];
     /// FPSR with everything accumulated so far, wherever it is kept.
     ReadFpsr "read_fpsr" ()    I64  [STATE];
-    /// Replaces FPSR.
+    /// Replaces FPSR. A comparison that the flags in the state are kept as raises nothing any more when it is made after this.
     WriteFpsr "write_fpsr" (I64) Void [STATE];
     /// WFE, WFI, YIELD: may let other threads run; `aux` 0 yield, 1 wfe, 2 wfi, 3 sev, 4 sevl.
     Wait     "wait"      ()    Void [STATE];

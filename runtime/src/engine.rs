@@ -20,7 +20,7 @@ use crate::sync::{Mutex, MutexGuard};
 use crate::vcpu::caches::Found;
 use crate::vcpu::{TEMPS_OFFSET, Vcpu};
 use metaphrase_arm64::arch::features::{DEFAULT, Model};
-use metaphrase_arm64::arch::state::{FPSR_OFFSET, PC_OFFSET, branch_address};
+use metaphrase_arm64::arch::state::{FLAGS_OFFSET, FPSR_OFFSET, PC_OFFSET, branch_address};
 use metaphrase_backend::abi::{
     Builtin, ChainSlot, EXIT_FAULT, EXIT_HOT, EXIT_LOOKUP, EXIT_STOP, EXIT_TRAP, decode_trap,
 };
@@ -205,7 +205,7 @@ impl Engine {
     fn run_attached(&self, cpu: &mut Vcpu, env: &mut dyn Environment) -> i32 {
         let mut scratch = Scratch {
             maker: Maker::default(),
-            baseline: Baseline::new(PC_OFFSET, FPSR_OFFSET, TEMPS_OFFSET),
+            baseline: Baseline::new(PC_OFFSET, FPSR_OFFSET, FLAGS_OFFSET, TEMPS_OFFSET),
         };
         scratch.baseline.count = self.config.collect.stats;
         scratch.baseline.map = self.config.collect.code;

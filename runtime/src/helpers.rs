@@ -112,6 +112,7 @@ extern "C" fn read_fpsr(state: *mut u8, _: u64, _: u64, _: u64, _: u64) -> u64 {
 
 extern "C" fn write_fpsr(state: *mut u8, _: u64, v: u64, _: u64, _: u64) -> u64 {
     let f = called(state, HelperId::WriteFpsr);
+    f.guest.quiet_flags();
     f.clear_host_flags();
     f.guest.fpsr = v as u32 & arith::FPSR_BITS;
     0

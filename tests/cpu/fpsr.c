@@ -1,5 +1,6 @@
 // The cumulative exception bits of FPSR after operations whose results nobody uses, or only one path, or that stand in a loop that
 // never comes to them: what an optimiser may not make of them. Each line: the operation, the surroundings, FPSR for each pair of operands.
+// At the end, comparisons whose flags are asked for after FPSR was written, here or in other blocks: NZCV, conditions, FPSR.
 #include <stdint.h>
 #include <stdio.h>
 
@@ -93,6 +94,45 @@ static const struct {
     u64 (*const *of)(const Pair *, u64);
 } ops[] = {OPS};
 
+// `op`, then `between`, then what becomes of the flags.
+#define ASKED \
+    "\n cset x2, eq\n add x3, x2, x3, lsl #1\n cset x2, cs\n add x3, x2, x3, lsl #1\n cset x2, mi\n add x3, x2, x3, lsl #1" \
+    "\n cset x2, vs\n add x3, x2, x3, lsl #1\n cset x2, hi\n add x3, x2, x3, lsl #1\n cset x2, ge\n add x3, x2, x3, lsl #1" \
+    "\n cset x2, gt\n add x3, x2, x3, lsl #1\n mrs x2, nzcv\n add x3, x3, x2\n"
+#define NEXT "\n cbnz x4, 7f\n nop\n 7:"
+#define LATER(name, op, between) \
+    __attribute__((noinline)) static u64 name(const Pair *p, u64 taken) { \
+        u64 spare[2]; \
+        clear(); \
+        BODY(op between ASKED, p, taken); \
+        return read() | (spare[0] & 0x7f) << 8 | spare[0] >> 28 << 16; \
+    }
+#define COMPARE(name, op) \
+    LATER(name##_kept, op, "\n msr fpsr, xzr") \
+    LATER(name##_apart, op, NEXT "msr fpsr, xzr" NEXT) \
+    LATER(name##_before, op, NEXT "msr fpsr, xzr") \
+    LATER(name##_behind, op, "\n msr fpsr, xzr" NEXT) \
+    LATER(name##_often, op, "\n mov x5, #3\n 1: msr fpsr, x5\n sub x5, x5, #1\n cbnz x5, 1b\n msr fpsr, xzr" NEXT) \
+    LATER(name##_raised, op, NEXT "msr fpsr, xzr\n" op NEXT) \
+    LATER(name##_held, op, NEXT "mrs x5, fpsr\n msr fpsr, x5" NEXT) \
+    static u64 (*const name[])(const Pair *, u64) = { \
+        name##_kept, name##_apart, name##_before, name##_behind, name##_often, name##_raised, name##_held};
+static const char *const written[] = {"kept", "apart", "before", "behind", "often", "raised", "held"};
+#define COMPARES \
+    COMPARE(flags_fcmp_d, "fcmp d0, d1") COMPARE(flags_fcmp_s, "fcmp s1, s0") COMPARE(flags_fcmp_zero, "fcmp d0, #0.0") \
+    COMPARE(flags_fcmpe_d, "fcmpe d1, d0") COMPARE(flags_fcmpe_zero, "fcmpe s0, #0.0") \
+    COMPARE(flags_fccmp_d, "cmp x4, #1\n fccmp d0, d1, #5, eq") COMPARE(flags_fccmpe_s, "cmp x4, #0\n fccmpe s0, s1, #3, eq") \
+    COMPARE(flags_select, "fcmp d0, d1\n ccmp x4, #1, #9, ge") COMPARE(flags_sub, "cmp x4, #1") COMPARE(flags_logic, "tst w4, w4") \
+    COMPARE(flags_adcs, "fmov w2, s0\n cmp x4, #1\n adcs wzr, w2, w2") COMPARE(flags_adcs_x, "fmov x2, d0\n cmp x4, #1\n adcs xzr, x2, x2")
+COMPARES
+
+#undef COMPARE
+#define COMPARE(name, op) {#name, name},
+static const struct {
+    const char *name;
+    u64 (*const *of)(const Pair *, u64);
+} compares[] = {COMPARES};
+
 #define D(x, y) {{x, x}, {y, y}}
 #define S(x, y) D(x * 0x100000001ul, y * 0x100000001ul)
 static const Pair pairs[] = {
@@ -112,17 +152,22 @@ static const Pair pairs[] = {
     S(0xff800000, 0x80000001),
 };
 
+static void line(const char *name, const char *how, u64 (*f)(const Pair *, u64), int print) {
+    if (print) printf("%s %s:", name, how);
+    for (unsigned p = 0; p < sizeof pairs / sizeof *pairs; p++)
+        for (u64 taken = 0; taken < 2; taken++) {
+            u64 r = f(&pairs[p], taken);
+            if (print) printf(taken ? "%02lx" : " %02lx,", r);
+        }
+    if (print) putchar('\n');
+}
+
 int main(void) {
-    for (int round = 0; round < 2; round++)
+    for (int round = 0; round < 2; round++) {
         for (unsigned o = 0; o < sizeof ops / sizeof *ops; o++)
-            for (int w = 0; w < 8; w++) {
-                if (round) printf("%s %s:", ops[o].name, around[w]);
-                for (unsigned p = 0; p < sizeof pairs / sizeof *pairs; p++)
-                    for (u64 taken = 0; taken < 2; taken++) {
-                        u64 r = ops[o].of[w](&pairs[p], taken);
-                        if (round) printf(taken ? "%02lx" : " %02lx,", r);
-                    }
-                if (round) putchar('\n');
-            }
+            for (int w = 0; w < 8; w++) line(ops[o].name, around[w], ops[o].of[w], round);
+        for (unsigned o = 0; o < sizeof compares / sizeof *compares; o++)
+            for (int w = 0; w < 7; w++) line(compares[o].name, written[w], compares[o].of[w], round);
+    }
     return 0;
 }

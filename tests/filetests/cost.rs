@@ -8,7 +8,7 @@
 
 use crate::harness::Case;
 use metaphrase_arm64::arch::features::DEFAULT;
-use metaphrase_arm64::arch::state::{FPSR_OFFSET, PC_OFFSET, SLOTS};
+use metaphrase_arm64::arch::state::{FLAGS_OFFSET, FPSR_OFFSET, PC_OFFSET, SLOTS};
 use metaphrase_arm64::translate::{Config, translate_block};
 use metaphrase_backend::baseline::Baseline;
 use metaphrase_backend::bytecode::build::Builder;
@@ -48,7 +48,7 @@ impl Tools {
             verify: false,
             ..CompileOpts::default()
         };
-        let mut baseline = Baseline::new(PC_OFFSET, FPSR_OFFSET, TEMPS_OFFSET);
+        let mut baseline = Baseline::new(PC_OFFSET, FPSR_OFFSET, FLAGS_OFFSET, TEMPS_OFFSET);
         baseline.for_any_host();
         Tools {
             compiler: Compiler::new(&opts).expect("Cranelift knows x86-64"),

@@ -308,6 +308,15 @@ impl Baseline {
                 });
                 self.redo_op(op, Home::Gpr(d, w), resume);
             }
+            Cold::Quiet {
+                jump,
+                known,
+                x,
+                resume,
+            } => {
+                self.r.asm.bind(jump, here);
+                self.quiet(known, x, resume);
+            }
             Cold::Decide { rare, op } => {
                 self.r.asm.bind(rare.jump, here);
                 self.rare_flags(rare, |me, c| {

@@ -5,7 +5,7 @@
 //!
 //! Relies on the bytecode builder: words of a triple are written by flags ops only.
 
-use super::asm::{Enc, STATE, alu, cc, sh};
+use super::asm::{Enc, STATE, Xmm, alu, cc, sh};
 use super::{Baseline, Cold, Known, Rare};
 use crate::bytecode::{BOp, Op0};
 use metaphrase_ir::flags::CARRY_IN;
@@ -50,6 +50,15 @@ const AFTER_ADD: [u8; 14] = [
 pub(super) fn swaps(c: Cond) -> bool {
     use Cond::*;
     matches!(c, Cs | Pl | Cc | Mi | Hi | Ls)
+}
+
+fn is_fcmp(kind: u64) -> bool {
+    kind == FlagsKind::Fcmp64 as u64 || kind == FlagsKind::Fcmp32 as u64
+}
+
+/// Comparison of scalars: only signaling NaNs are Invalid.
+fn ucomis(wide: bool) -> Enc {
+    Enc(if wide { 0x66 } else { 0 }, 1, 0x2e)
 }
 
 impl Baseline {
@@ -190,7 +199,7 @@ impl Baseline {
             self.r.asm.alu(alu::CMP, true, STATE, STATE);
             return cc::E;
         }
-        if k.kind == FlagsKind::Fcmp64 as u64 || k.kind == FlagsKind::Fcmp32 as u64 {
+        if is_fcmp(k.kind) {
             return self.holds_fcmp(c, k);
         }
         let a = self.r.get(k.word + 1);
@@ -265,8 +274,7 @@ impl Baseline {
         if self.compared != self.r.asm.pos() {
             let (a, b) = (self.r.get_d(k.word + 1), self.r.get_d(k.word + 2));
             let (first, second) = if swaps(c) { (b, a) } else { (a, b) };
-            let e = Enc(if wide { 0x66 } else { 0 }, 1, 0x2e);
-            self.r.asm.rr(e, false, first, second);
+            self.r.asm.rr(ucomis(wide), false, first, second);
         }
         // Handing out a register changes no flags.
         let (t, u) = match c {
@@ -290,6 +298,66 @@ impl Baseline {
             Cond::Hi | Cond::Lt => cc::B,
             _ => cc::AE,
         }
+    }
+
+    /// FPSR is about to be written: if the guest's flags are kept as FCMP of a signaling NaN, the host must not raise Invalid again when
+    /// somebody asks. Whatever is unordered becomes a comparison of quiet NaNs, of the same kind.
+    pub(super) fn quiet_flags(&mut self) {
+        let word = self.flags_word;
+        let kind = self.known(word).map(|k| k.kind);
+        if kind.is_some_and(|k| !is_fcmp(k)) {
+            return;
+        }
+        self.r.flush_words(word, 1);
+        self.r.written(word + 1);
+        self.r.written(word + 2);
+        let x = self.r.alloc_x();
+        let jump = match kind {
+            Some(k) => {
+                self.r.asm.load_d(x, word + 1);
+                let e = ucomis(k == FlagsKind::Fcmp64 as u64);
+                self.r.asm.frame(e, false, x, word + 2);
+                self.r.asm.jcc(cc::P)
+            }
+            None => {
+                let m = &mut self.r.asm;
+                m.frame(Enc(0, 0, 0x83), false, 7, word);
+                m.put(FlagsKind::Fcmp32 as u64, 1);
+                m.jcc(cc::AE)
+            }
+        };
+        self.later(Cold::Quiet {
+            jump,
+            known: kind.is_some(),
+            x,
+            resume: self.r.asm.pos() as u32,
+        });
+    }
+
+    /// Off the main path of the above.
+    pub(super) fn quiet(&mut self, known: bool, x: Xmm, resume: u32) {
+        let word = self.flags_word;
+        let m = &mut self.r.asm;
+        if !known {
+            m.load_d(x, word + 1);
+            m.frame(Enc(0, 0, 0x83), false, 7, word);
+            const { assert!(FlagsKind::Fcmp64 as u64 == FlagsKind::Fcmp32 as u64 + 1) };
+            m.put(FlagsKind::Fcmp64 as u64, 1);
+            let other = m.jcc(cc::A);
+            m.bind(other, resume as usize);
+            let wide = m.jcc8(cc::E);
+            m.frame(ucomis(false), false, x, word + 2);
+            let join = m.jmp8();
+            m.here8(wide);
+            m.frame(ucomis(true), false, x, word + 2);
+            m.here8(join);
+            let ordered = m.jcc(cc::NP);
+            m.bind(ordered, resume as usize);
+        }
+        // Quiet NaNs of either width.
+        m.store_imm(word + 1, -1);
+        m.store_imm(word + 2, -1);
+        m.jmp_to(resume as usize);
     }
 
     /// As `holds` for a triple of unknown kind, which memory holds; a kind that is no subtraction takes the jump in what is returned.

@@ -603,6 +603,7 @@ impl Baseline {
 
     /// MXCSR forgets what it has; it is written only if it has something, which takes longer than reading it.
     fn write_fpsr(&mut self, e: &EvalDesc) {
+        self.quiet_flags();
         let a = self.r.get(e.args[0]);
         let t = self.r.alloc();
         let m = &mut self.r.asm;

@@ -110,6 +110,13 @@ enum Cold {
         result: (Gpr, u16),
         resume: u32,
     },
+    /// The guest's flags are a comparison that is unordered (`known`), or are of a rare kind: see [`Baseline::quiet_flags`].
+    Quiet {
+        jump: u32,
+        known: bool,
+        x: Xmm,
+        resume: u32,
+    },
 }
 
 /// A condition on flags whose kind turned out to be rare.
@@ -152,6 +159,8 @@ pub struct Baseline {
     pc_word: u16,
     /// Frame offset of FPSR.
     fpsr: usize,
+    /// First word of the guest's flags.
+    flags_word: u16,
     /// The blocks: guest address, bytecode; and which of them is being compiled.
     parts: Vec<Cell>,
     part: u16,
@@ -209,9 +218,9 @@ pub struct Baseline {
 pub const NOTES: [u64; 2] = [1, 3];
 
 impl Baseline {
-    /// `pc_offset`, `fpsr_offset`: where the guest state keeps the program counter, and 32 bits of sticky exceptions; `temps`: frame
-    /// offset of tier 0's temporaries, the first of which is always zero.
-    pub fn new(pc_offset: u32, fpsr_offset: u32, temps: u32) -> Baseline {
+    /// `pc_offset`, `fpsr_offset`, `flags_offset`: where the guest state keeps the program counter, 32 bits of sticky exceptions, and the
+    /// flags; `temps`: frame offset of tier 0's temporaries, the first of which is always zero.
+    pub fn new(pc_offset: u32, fpsr_offset: u32, flags_offset: u32, temps: u32) -> Baseline {
         Baseline {
             r: Regs::new((temps / 8) as u16),
             host: Host {
@@ -228,6 +237,7 @@ impl Baseline {
             },
             pc_word: ((HEADER_SIZE + pc_offset) / 8) as u16,
             fpsr: (HEADER_SIZE + fpsr_offset) as usize,
+            flags_word: ((HEADER_SIZE + flags_offset) / 8) as u16,
             parts: Vec::new(),
             part: 0,
             succ: Pair { taken: 0, fall: 0 },
@@ -362,7 +372,7 @@ impl Baseline {
     /// To be emitted after the main path.
     fn later(&mut self, c: Cold) {
         debug_assert!(!matches!(c, Cold::Redo { .. } | Cold::Nan { .. }));
-        let resumes = matches!(c, Cold::Flags { .. });
+        let resumes = matches!(c, Cold::Flags { .. } | Cold::Quiet { .. });
         let dirty = if resumes { (0, 0) } else { self.snapshot() };
         self.cold.push((self.part, c, dirty));
     }

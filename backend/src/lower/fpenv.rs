@@ -13,7 +13,7 @@
 //!   ([`super::hoist`]).
 //!
 //! A call on the whole state reads the slots anew, so nothing behind MSR FPSR is the same value as what stood before it.
-//! The comparison that lazy flags stand for may be made again and again: MSR FPSR packs them before (the front end's business).
+//! The comparison that lazy flags stand for may be made again and again: what writes FPSR sees to it that it raises nothing any more.
 
 use super::Lower;
 use crate::flow::{self, Flow, SlotMap, SlotSet};

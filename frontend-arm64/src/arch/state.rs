@@ -84,6 +84,16 @@ impl GuestState {
     pub fn set_nzcv(&mut self, nzcv: u32) {
         self.flags = [FlagsKind::Nzcv as u64, (nzcv & 0xf000_0000) as u64, 0];
     }
+
+    /// If NZCV is kept as a comparison of floating-point numbers, it raises nothing from now on whoever makes it: one that is unordered
+    /// becomes one of quiet NaNs.
+    pub fn quiet_flags(&mut self) {
+        let kind = FlagsKind::from_u64(self.flags[0]);
+        let compares = matches!(kind, Some(FlagsKind::Fcmp32 | FlagsKind::Fcmp64));
+        if compares && self.nzcv() & flags::V != 0 {
+            self.flags[1..].fill(!0);
+        }
+    }
 }
 
 /// Slot of Xn, n in 0..=30.
@@ -205,6 +215,8 @@ pub const PC_OFFSET: u32 = offset_of!(GuestState, pc) as u32;
 
 /// Offset of FPSR in [`GuestState`]: no slot, helpers and the baseline read and write it.
 pub const FPSR_OFFSET: u32 = std::mem::offset_of!(GuestState, fpsr) as u32;
+/// Offset of the triple that NZCV is kept as, for the baseline.
+pub const FLAGS_OFFSET: u32 = std::mem::offset_of!(GuestState, flags) as u32;
 
 #[cfg(test)]
 mod tests {

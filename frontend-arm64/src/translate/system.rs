@@ -7,7 +7,7 @@ use crate::arch::sysreg::{self, How, PSTATE_DIT, PSTATE_SSBS, SysOp, ZVA_BYTES};
 use crate::decode::System;
 use metaphrase_ir::helper::HelperId;
 use metaphrase_ir::ops::Fence;
-use metaphrase_ir::{Op, Slot, TrapKind, Type, Value, flags};
+use metaphrase_ir::{Slot, TrapKind, Type, Value, flags};
 
 /// `aux` of the `Wait` helper.
 mod wait {
@@ -78,16 +78,6 @@ fn call_wait(t: &mut Ctx<'_>, kind: u32) {
 fn packed_flags(t: &mut Ctx<'_>) -> Value {
     let f = t.flags();
     t.b.flags_unpack(f)
-}
-
-/// A comparison of floating-point numbers that NZCV stands for would raise Invalid again after FPSR is written, whenever it is made.
-/// Known gap: not if the comparison stands in an earlier block, because packing costs as much as writing FPSR.
-fn settle_flags(t: &mut Ctx<'_>) {
-    let held = t.b.held(state::NZCV).map(|f| t.b.unit.inst(f).op);
-    if matches!(held, Some(Op::FlagsFcmp | Op::FlagsSelect)) {
-        let f = packed_flags(t);
-        set_packed_flags(t, f);
-    }
 }
 
 fn set_packed_flags(t: &mut Ctx<'_>, v: Value) {
@@ -220,7 +210,6 @@ fn msr(t: &mut Ctx<'_>, reg: u32, rt: u32) -> Flow {
             return t.trap(TrapKind::Sync(sync::FPCR));
         }
         How::Fpsr => {
-            settle_flags(t);
             let v = t.x(rt);
             t.b.call(HelperId::WriteFpsr, 0, &[v]);
         }

@@ -1,6 +1,6 @@
 //! Runs one block in tier 0 and as baseline code.
 
-use metaphrase_arm64::arch::state::{FPSR_OFFSET, GuestState, PC_OFFSET};
+use metaphrase_arm64::arch::state::{FLAGS_OFFSET, FPSR_OFFSET, GuestState, PC_OFFSET};
 use metaphrase_backend::abi::*;
 use metaphrase_backend::arena;
 use metaphrase_backend::baseline::Baseline;
@@ -104,7 +104,7 @@ impl Bench {
         cpu.frame.header.look_up = code.stubs() + stubs.look_up as u64;
         Bench {
             cpu,
-            baseline: Baseline::new(PC_OFFSET, FPSR_OFFSET, TEMPS_OFFSET),
+            baseline: Baseline::new(PC_OFFSET, FPSR_OFFSET, FLAGS_OFFSET, TEMPS_OFFSET),
             trampoline: code.stubs() + stubs.trampoline as u64,
             unlinked: code.stubs() + stubs.unlinked as u64,
             code,

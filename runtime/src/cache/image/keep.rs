@@ -14,7 +14,7 @@ use crate::compile::trace;
 use crate::vcpu::TEMPS_OFFSET;
 use hashbrown::HashMap;
 use memmap2::Mmap;
-use metaphrase_arm64::arch::state::{FPSR_OFFSET, PC_OFFSET};
+use metaphrase_arm64::arch::state::{FLAGS_OFFSET, FPSR_OFFSET, PC_OFFSET};
 use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::baseline::{Baseline, NOTES};
 use metaphrase_backend::stubs;
@@ -248,7 +248,7 @@ impl Tier1 {
 
     /// Adds baseline code of blocks that have none.
     fn add_cold(&self, draft: &mut Draft, blocks: &[&Block0]) -> Option<()> {
-        let mut base = Baseline::new(PC_OFFSET, FPSR_OFFSET, TEMPS_OFFSET);
+        let mut base = Baseline::new(PC_OFFSET, FPSR_OFFSET, FLAGS_OFFSET, TEMPS_OFFSET);
         for b in blocks {
             if draft.has(b.pc, Tier::Baseline) {
                 continue;
