@@ -101,7 +101,7 @@ macro_rules! programs {
 }
 
 programs! {
-    cpu_carry cpu_steady cpu_tagged proc_clone_vm proc_exec proc_memory proc_pages proc_patch proc_random proc_setxid proc_signals proc_threads proc_vfork sys_aio sys_cpu_time sys_efault sys_epoll
+    cpu_carry cpu_steady cpu_tagged proc_clone_vm proc_exec proc_killed proc_memory proc_pages proc_patch proc_random proc_setxid proc_signals proc_threads proc_vfork sys_aio sys_cpu_time sys_efault sys_epoll
     sys_fds sys_fs sys_interrupted sys_ipc sys_limits sys_lock
     sys_net sys_open sys_proc sys_stat sys_time sys_tty sys_wait
 }

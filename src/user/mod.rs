@@ -10,6 +10,7 @@ pub mod host;
 pub mod images;
 pub mod limits;
 pub mod memory;
+pub mod neighbour;
 pub mod options;
 pub mod path;
 pub mod placement;

@@ -86,15 +86,6 @@ pub struct Actions {
     watched: bool,
 }
 
-impl Clone for Actions {
-    fn clone(&self) -> Self {
-        Actions {
-            table: Mutex::new(*self.table.lock()),
-            watched: self.watched,
-        }
-    }
-}
-
 impl Actions {
     /// The dispositions that this process started with: ignored stays ignored, the rest is default.
     pub fn inherited() -> Actions {
@@ -113,9 +104,25 @@ impl Actions {
     /// From now on no default action ends the process unseen. The caller's signals are blocked.
     pub fn watch(&mut self) {
         self.watched = true;
+        self.install_watched();
+    }
+
+    /// A copy for a child in the same memory, which calls [`Self::install_watched`]: a default action must not end it while it holds a lock.
+    pub fn for_child_in_memory(&self) -> Actions {
+        Actions {
+            table: Mutex::new(*self.table.lock()),
+            watched: true,
+        }
+    }
+
+    /// Gives the host what watching means, if this is watched.
+    pub fn install_watched(&self) {
+        if !self.watched {
+            return;
+        }
         let t = self.table.lock();
         for sig in (1..=NSIG).filter(|&s| t[s as usize].handler == SIG_DFL) {
-            let _ = install(sig, &t[sig as usize], true);
+            let _ = install(sig, &t[sig as usize], self.watched);
         }
     }
 
@@ -490,6 +497,9 @@ pub fn die(sig: i32) -> ! {
 
 /// Delivers every signal that waits and is not blocked, and gives the host thread the guest's mask.
 pub fn deliver_pending(t: &mut Thread, cpu: &mut Vcpu) {
+    if let Some(n) = &t.neighbour {
+        n.end_if_doomed();
+    }
     loop {
         while let Some((sig, info)) = t.inbox.take(t.mask) {
             deliver(t, cpu, sig, &info, 0);

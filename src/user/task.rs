@@ -6,6 +6,7 @@
 use super::account::{Account, End};
 use super::host;
 use super::memory::MemoryMap;
+use super::neighbour::Neighbour;
 use super::options::Options;
 use super::path::Paths;
 use super::placement::{Hint, Places};
@@ -74,6 +75,8 @@ pub struct Thread {
     pub restart: Option<u64>,
     /// Set by handlers that end the thread.
     pub leave: Option<i32>,
+    /// If it is the first thread of a process that runs in its creator's memory, beside it.
+    pub neighbour: Option<Arc<Neighbour>>,
     /// The library that it seems about to map.
     pub hint: Hint,
     /// The executable range that `fetch` found last, and the map's generation then.
@@ -94,6 +97,7 @@ impl Thread {
             inbox: Inbox::new(stop),
             restart: None,
             leave: None,
+            neighbour: None,
             hint: Hint::default(),
             fetched: (0..0, 0),
         }
@@ -204,7 +208,7 @@ impl Process {
     pub fn for_vfork(&self, share_actions: bool) -> Process {
         let actions = match share_actions {
             true => self.actions.clone(),
-            false => Arc::new(Actions::clone(&self.actions)),
+            false => Arc::new(self.actions.for_child_in_memory()),
         };
         Process {
             engine: self.engine.clone(),
@@ -306,6 +310,8 @@ impl Thread {
         // SAFETY: asks only.
         let tid = unsafe { libc::gettid() };
         super::thread::after_fork(self.tid, tid);
+        super::neighbour::after_fork();
+        self.neighbour = None;
         self.tid = tid;
         self.inbox.clear();
         self.process.threads.store(1, Ordering::SeqCst);

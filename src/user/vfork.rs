@@ -5,9 +5,10 @@
 //! which makes the child by vfork and is held instead of the parent.
 //!
 //! The child gets a host stack, a CPU and a [`Thread`] of its own, and a [`Process`](super::task::Process) whose signal actions are a
-//! copy, or shared if the guest asks for that. It never returns from [`child`]. Thread-local state that it changes is put right by the
+//! copy, or shared if the guest asks for that. Signals that end it by default are looked at where it holds no lock. It never returns from [`child`]. Thread-local state that it changes is put right by the
 //! thread that goes on.
 
+use super::neighbour::Neighbour;
 use super::syscall::task::CloneArgs;
 use super::syscall::{Errno, SysResult};
 use super::task::Thread;
@@ -16,7 +17,6 @@ use metaphrase_runtime::vcpu::Vcpu;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 
 const STACK_SIZE: usize = 4 << 20;
 
@@ -74,8 +74,6 @@ const PASSED: i32 = libc::CLONE_FILES
 struct Boot {
     thread: Thread,
     cpu: Vcpu,
-    /// Where the child's id goes when it begins ([`beside`]).
-    started: Arc<AtomicI32>,
     /// CLONE_CHILD_SETTID's and CLONE_CHILD_CLEARTID's addresses, or 0.
     tid_at: [u64; 2],
 }
@@ -88,7 +86,6 @@ extern "C" fn child(boot: *mut c_void) -> ! {
     let Boot {
         thread,
         cpu,
-        started,
         tid_at: [set, clear],
     } = unsafe { &mut *boot.cast::<Boot>() };
     // SAFETY: asks only.
@@ -101,19 +98,15 @@ extern "C" fn child(boot: *mut c_void) -> ! {
         let _ = host::call(libc::SYS_set_tid_address, [*clear, 0, 0, 0, 0, 0]);
     }
     signal::receive_for(thread);
-    tell(started, thread.tid);
+    thread.process.actions.install_watched();
+    if let Some(n) = &thread.neighbour {
+        n.tell(thread.tid);
+    }
     signal::set_host_mask(thread.mask);
     let engine = thread.process.engine.clone();
     let code = engine.run(cpu, thread);
     // SAFETY: ends this process only; nothing of the parent's may be torn down.
     unsafe { libc::_exit(code) }
-}
-
-/// Says the child's id, or an error number, to whoever waits for it.
-fn tell(started: &AtomicI32, id: i32) {
-    started.store(id, Ordering::Release);
-    let wake = (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG) as u64;
-    let _ = host::call(libc::SYS_futex, [started.as_ptr() as u64, wake, 1, 0, 0, 0]);
 }
 
 /// The child's CPU and thread, ready to run. `prepare` sets the child's registers.
@@ -130,7 +123,6 @@ fn boot(t: &Thread, cpu: &Vcpu, args: &CloneArgs, prepare: impl FnOnce(&mut Vcpu
     Box::new(Boot {
         thread,
         cpu: child_cpu,
-        started: Arc::default(),
         tid_at: args.child_tids(),
     })
 }
@@ -195,7 +187,8 @@ pub fn beside(
     prepare: impl FnOnce(&mut Vcpu),
 ) -> SysResult {
     let mut boot = boot(t, cpu, args, prepare);
-    let started = boot.started.clone();
+    let neighbour = Neighbour::new();
+    boot.thread.neighbour = Some(neighbour.clone());
     let old = signal::set_raw_mask(u64::MAX);
     let args_there = *args;
     let b = std::thread::Builder::new()
@@ -206,22 +199,21 @@ pub fn beside(
             let r = make(&mut boot, &args_there);
             metaphrase_runtime::signal::set_current(ptr::null_mut());
             signal::detach();
-            // It may have been killed before it could say anything.
-            if boot.started.load(Ordering::Acquire) == 0 {
-                tell(&boot.started, r.map_or_else(|e| -e.0, |id| id as i32));
+            if let Some(n) = &boot.thread.neighbour {
+                // It may have been killed before it could say anything.
+                if n.id() == 0 {
+                    n.tell(r.map_or_else(|e| -e.0, |id| id as i32));
+                }
+                n.leave();
             }
         })
     });
     signal::set_raw_mask(old);
     if holder.is_err() {
+        neighbour.leave();
         return Err(Errno::EAGAIN);
     }
-    let mut id = started.load(Ordering::Acquire);
-    while id == 0 {
-        let wait = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as u64;
-        let _ = host::call(libc::SYS_futex, [started.as_ptr() as u64, wait, 0, 0, 0, 0]);
-        id = started.load(Ordering::Acquire);
-    }
+    let id = neighbour.wait_for_id();
     if id < 0 {
         return Err(Errno(-id));
     }

@@ -199,17 +199,24 @@ fn pointers(v: &[CString]) -> Vec<u64> {
 }
 
 /// Makes the call with the signal state that the new program inherits; returns only the error.
-fn call_exec(t: &Thread, nr: i64, args: [u64; 6]) -> Errno {
+fn call_exec(t: &mut Thread, nr: i64, args: [u64; 6]) -> Errno {
     t.process.finish(End::Exec);
+    if let Some(n) = &t.neighbour {
+        n.executes(true);
+    }
     let old = signal::set_raw_mask(t.mask);
     t.process.actions.before_exec();
-    let e = host::call(nr, args).err().unwrap_or(Errno::EIO);
+    // A signal that comes now is the old program's.
+    let e = t.blocking(nr, args).err().unwrap_or(Errno::EIO);
     let _ = signal::install_process_handlers();
     signal::set_raw_mask(old);
+    if let Some(n) = &t.neighbour {
+        n.executes(false);
+    }
     e
 }
 
-fn run_host(t: &Thread, p: &Resolved, env: &[CString]) -> SysResult {
+fn run_host(t: &mut Thread, p: &Resolved, env: &[CString]) -> SysResult {
     let path = t
         .process
         .paths
@@ -235,7 +242,7 @@ fn run_host(t: &Thread, p: &Resolved, env: &[CString]) -> SysResult {
 }
 
 /// Starts a copy of metaphrase: see `start` for the convention.
-fn run_copy(t: &Thread, p: &Resolved, name: &[u8], env: &[CString]) -> SysResult {
+fn run_copy(t: &mut Thread, p: &Resolved, name: &[u8], env: &[CString]) -> SysResult {
     let fd = inherited(&p.file)?;
     let head = [
         CHILD_MARK.as_bytes().to_vec(),

@@ -2,6 +2,7 @@
 
 use super::{Errno, SysResult};
 use crate::user::host;
+use crate::user::neighbour;
 use crate::user::sigframe;
 use crate::user::signal::{
     self, Action, AltStack, NSIG, SIGSET_SIZE, SS_AUTODISARM, UNBLOCKABLE, bit,
@@ -32,6 +33,37 @@ fn check_size(size: u64) -> Result<(), Errno> {
     } else {
         Err(Errno::EINVAL)
     }
+}
+
+/// `kill`.
+pub fn kill(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
+    send(t, libc::SYS_kill, a, 0)
+}
+
+/// `tkill`.
+pub fn tkill(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
+    send(t, libc::SYS_tkill, a, 0)
+}
+
+/// `tgkill`.
+pub fn tgkill(t: &mut Thread, _: &mut Vcpu, a: [u64; 6]) -> SysResult {
+    send(t, libc::SYS_tgkill, a, 1)
+}
+
+/// Sends the signal whose number is argument `to + 1` to the process or thread that argument `to` names.
+fn send(t: &mut Thread, nr: i64, a: [u64; 6], to: usize) -> SysResult {
+    if a[to + 1] as i32 == libc::SIGKILL
+        && let Some(n) = neighbour::find(a[to] as i32)
+    {
+        let mut allowed = a;
+        allowed[to + 1] = 0;
+        host::call(nr, allowed)?;
+        n.end();
+        // Another thread may have waited for it by now.
+        let _ = host::call(nr, a);
+        return Ok(0);
+    }
+    t.blocking(nr, a)
 }
 
 /// `rt_sigaction`.

@@ -99,9 +99,9 @@ rows! {
     140 setpriority             pass(SYS_setpriority)                        [Int, Int, Int];
     141 getpriority             pass(SYS_getpriority)                        [Int, Int];
     // Signals (signal.rs)
-    129 kill                    pass(SYS_kill)                               [Pid, Sig];
-    130 tkill                   pass(SYS_tkill)                              [Pid, Sig];
-    131 tgkill                  pass(SYS_tgkill)                             [Pid, Pid, Sig];
+    129 kill                    full(signal::kill)                           [Pid, Sig];
+    130 tkill                   full(signal::tkill)                          [Pid, Sig];
+    131 tgkill                  full(signal::tgkill)                         [Pid, Pid, Sig];
     132 sigaltstack             full(signal::sigaltstack)                    [Ptr, Ptr];
     133 rt_sigsuspend           full(signal::rt_sigsuspend)                  [SigSet, Size];
     134 rt_sigaction            full(signal::rt_sigaction)                   [Sig, Ptr, Ptr, Size];

@@ -4,7 +4,7 @@ use super::{Errno, SysResult, pac};
 use crate::user::task::Thread;
 use crate::user::thread::{self, Beginning};
 use crate::user::uaccess::{self, Pod};
-use crate::user::{host, signal, vfork};
+use crate::user::{host, neighbour, signal, vfork};
 use libc::{
     CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_FILES, CLONE_FS, CLONE_PARENT_SETTID,
     CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM,
@@ -267,7 +267,7 @@ fn fork(t: &mut Thread, cpu: &mut Vcpu, args: CloneArgs) -> SysResult {
     let old = signal::set_raw_mask(u64::MAX);
     let pid = process.mem.frozen(|| {
         process.actions.frozen(|| {
-            thread::frozen(|| {
+            thread_lists_frozen(|| {
                 let held = process.engine.before_fork();
                 let pid = if plain {
                     plain_fork()
@@ -301,6 +301,11 @@ fn fork(t: &mut Thread, cpu: &mut Vcpu, args: CloneArgs) -> SysResult {
     }
     signal::set_raw_mask(old);
     pid
+}
+
+/// Holds what is not the process's alone while `f` forks.
+fn thread_lists_frozen<T>(f: impl FnOnce() -> T) -> T {
+    thread::frozen(|| neighbour::frozen(f))
 }
 
 /// The C library's fork: its allocator's locks are in order in the child.
