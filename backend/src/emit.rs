@@ -3,6 +3,7 @@
 //! Knows no addresses: the code reaches chain slots relative to itself through [`Reloc`]s, everything else through the frame.
 
 use crate::abi::ChainSlot;
+use crate::compact;
 use crate::flow::{Flow, SlotMap};
 use crate::host::{self, HostCaps};
 use crate::lower;
@@ -340,7 +341,15 @@ impl Compiler {
             });
         }
         let mut code = buffer.data().to_vec();
-        let recovered = pcmap::recover(&mut code, buffer, &lowered.locs, lowered.entries.len())?;
+        let body = code.len() as u32;
+        let mut recovered =
+            pcmap::recover(&mut code, buffer, &lowered.locs, lowered.entries.len())?;
+        let fields: Vec<u32> = relocs.iter().map(|r| r.offset).collect();
+        let moved = compact::compact(&mut code, body, &fields)?;
+        for r in &mut relocs {
+            r.offset = moved.to(r.offset);
+        }
+        recovered.moved(&moved);
         let entries = lowered.entries.iter().copied();
         let entries = entries.zip(recovered.doors).collect();
         Ok(CompiledUnit {

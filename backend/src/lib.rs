@@ -7,6 +7,7 @@ pub mod abi;
 pub mod arena;
 pub mod baseline;
 pub mod bytecode;
+mod compact;
 pub mod emit;
 mod flow;
 pub mod host;

@@ -9,6 +9,7 @@
 //! Invariant: every access in the code has a fault site, or compilation fails.
 
 use crate::abi::{FrameHeader, STATE_BIAS};
+use crate::compact::Moved;
 use crate::emit::{CompileError, FaultSite};
 use crate::lower::GUEST_ACCESS;
 use cranelift_codegen::{Final, MachBufferFinalized};
@@ -72,6 +73,22 @@ pub struct Recovered {
     pub thunks: u32,
     /// Offset of each entry's door.
     pub doors: Vec<u32>,
+}
+
+impl Recovered {
+    /// The code has moved.
+    pub fn moved(&mut self, by: &Moved) {
+        for f in &mut self.faults {
+            f.access_offset = by.to(f.access_offset);
+            f.landing_offset = by.to(f.landing_offset);
+        }
+        for r in &mut self.pcmap.ranges {
+            r.0 = by.to(r.0);
+        }
+        for d in &mut self.doors {
+            *d = by.to(*d);
+        }
+    }
 }
 
 struct Range {

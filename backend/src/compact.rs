@@ -1,0 +1,325 @@
+//! Takes the slack out of finished code: the NOPs that recovery left where checks stood, jumps to what follows, the long forms of
+//! short jumps, and the copies around a poll, which becomes one comparison with memory.
+//!
+//! Cranelift emits every forward jump in its long form and knows nothing of checks that are taken out again; what both cost is a
+//! sixth of the bytes, and of a small loop's instructions.
+//!
+//! Works on the bytes: instructions, then constants, then the stubs and thunks that recovery appended. Keeps the order of
+//! instructions and everything that they do but a poll's register, which nobody reads.
+
+use crate::abi::{FrameHeader, STATE_BIAS};
+use crate::emit::CompileError;
+use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register};
+use std::mem::offset_of;
+
+/// Constants keep their place modulo this, in bytes.
+const DATA_ALIGN: u32 = 32;
+
+/// Where code has moved to.
+pub struct Moved {
+    pieces: Vec<Piece>,
+}
+
+impl Moved {
+    /// New offset of what was at `old`; what follows it, if it is gone.
+    pub fn to(&self, old: u32) -> u32 {
+        let i = self.pieces.partition_point(|p| p.at <= old) - 1;
+        let p = &self.pieces[i];
+        p.new + (old - p.at).min(p.size)
+    }
+}
+
+/// An instruction, or all constants.
+struct Piece {
+    /// Old offset and length.
+    at: u32,
+    len: u32,
+    /// New offset and length.
+    new: u32,
+    size: u32,
+    kind: Kind,
+}
+
+enum Kind {
+    /// Bytes as they were.
+    Same,
+    /// Gone.
+    Gone,
+    /// Constants.
+    Data,
+    /// A jump within the code, on a condition if there is one, to the piece of this number (at first: the old offset).
+    Jump { condition: Option<u8>, to: u32 },
+    /// An instruction with a displacement field, relative to its own end, that refers to this old offset.
+    Relative { field: u32, to: u32 },
+    /// A comparison of `header.stop` with 0.
+    Poll,
+}
+
+/// Compacts `code`; its first `body` bytes are the compiler's, the rest was appended. `relocated`: offsets of fields that
+/// refer to something outside, ascending.
+pub fn compact(code: &mut Vec<u8>, body: u32, relocated: &[u32]) -> Result<Moved, CompileError> {
+    let mut pieces = read(code, body, relocated)?;
+    resolve(&mut pieces)?;
+    drop_jumps_to_next(&mut pieces);
+    place(&mut pieces);
+    *code = write(code, &pieces);
+    Ok(Moved { pieces })
+}
+
+fn bad(at: u32, what: &str) -> CompileError {
+    CompileError::Host(format!("{what} (host offset {at:#x})"))
+}
+
+/// Splits the code into pieces.
+fn read(code: &[u8], body: u32, relocated: &[u32]) -> Result<Vec<Piece>, CompileError> {
+    let mut pieces = Vec::with_capacity(code.len() / 4);
+    let constants = instructions(code, 0, body, relocated, &mut pieces)?;
+    if constants < body {
+        push(&mut pieces, constants, body - constants, Kind::Data);
+    }
+    instructions(code, body, code.len() as u32, relocated, &mut pieces)?;
+    Ok(pieces)
+}
+
+fn push(pieces: &mut Vec<Piece>, at: u32, len: u32, kind: Kind) {
+    let size = match kind {
+        Kind::Gone => 0,
+        Kind::Jump { .. } => 2,
+        Kind::Poll => POLL_SIZE,
+        _ => len,
+    };
+    pieces.push(Piece {
+        at,
+        len,
+        new: 0,
+        size,
+        kind,
+    });
+}
+
+/// Reads instructions from `start` to `end`, or to the first constant that one of them refers to; returns where that is.
+fn instructions(
+    code: &[u8],
+    start: u32,
+    end: u32,
+    relocated: &[u32],
+    pieces: &mut Vec<Piece>,
+) -> Result<u32, CompileError> {
+    let bytes = &code[..end as usize];
+    let mut d = Decoder::with_ip(64, &bytes[start as usize..], start as u64, DecoderOptions::NONE);
+    let mut end = end;
+    let mut at = start;
+    let mut i = Instruction::default();
+    let mut poll = Poll::default();
+    let mut ended = false;
+    while at < end {
+        if ended && code[at as usize..end as usize].iter().all(|b| *b == 0) {
+            // Between the code and its constants.
+            push(pieces, at, end - at, Kind::Gone);
+            return Ok(end);
+        }
+        d.decode_out(&mut i);
+        let (len, next) = (i.len() as u32, i.next_ip() as u32);
+        if i.is_invalid() || next > end {
+            return Err(bad(at, "an instruction has an unknown form"));
+        }
+        let outside = relocated.partition_point(|r| *r < at) != relocated.partition_point(|r| *r < next);
+        let kind = match i.flow_control() {
+            _ if outside => Kind::Same,
+            _ if i.mnemonic() == Mnemonic::Nop => Kind::Gone,
+            FlowControl::UnconditionalBranch | FlowControl::ConditionalBranch => jump(&i)?,
+            FlowControl::Next | FlowControl::IndirectBranch | FlowControl::IndirectCall
+                if i.is_ip_rel_memory_operand() =>
+            {
+                let to = i.ip_rel_memory_address() as u32;
+                if to > at && to < end {
+                    if start > 0 {
+                        return Err(bad(at, "a stub with constants of its own"));
+                    }
+                    end = to;
+                }
+                let field = d.get_constant_offsets(&i).displacement_offset() as u32;
+                Kind::Relative { field, to }
+            }
+            FlowControl::Call => return Err(bad(at, "a direct call")),
+            _ => Kind::Same,
+        };
+        ended = !matches!(
+            i.flow_control(),
+            FlowControl::Next | FlowControl::ConditionalBranch | FlowControl::IndirectCall
+        );
+        push(pieces, at, len, kind);
+        poll.step(&i, pieces);
+        at = next;
+    }
+    Ok(end)
+}
+
+fn jump(i: &Instruction) -> Result<Kind, CompileError> {
+    let to = i.near_branch_target() as u32;
+    let condition = match i.code() {
+        Code::Jmp_rel32_64 | Code::Jmp_rel8_64 => None,
+        _ if i.is_jcc_short_or_near() => Some(condition_bits(i.mnemonic())),
+        _ => return Err(bad(i.ip() as u32, "a branch of an unknown form")),
+    };
+    Ok(Kind::Jump { condition, to })
+}
+
+/// The four bits that a condition has in the opcodes of Jcc.
+#[rustfmt::skip]
+fn condition_bits(m: Mnemonic) -> u8 {
+    use Mnemonic::*;
+    const BY_BITS: [Mnemonic; 16] = [Jo, Jno, Jb, Jae, Je, Jne, Jbe, Ja, Js, Jns, Jp, Jnp, Jl, Jge, Jle, Jg];
+    BY_BITS.iter().position(|x| *x == m).unwrap_or(0) as u8
+}
+
+const STOP: i32 = offset_of!(FrameHeader, stop) as i32 - STATE_BIAS as i32;
+/// `cmp dword [r15 + disp32], imm8`.
+const POLL_SIZE: u32 = 8;
+
+/// Recognises `mov a, r15; mov b, [a + stop]; test b, b`, of which nothing is needed but the flags: only a poll reads `header.stop`, and it
+/// only tests it.
+#[derive(Default)]
+struct Poll {
+    seen: u32,
+    base: Register,
+    value: Register,
+}
+
+impl Poll {
+    fn step(&mut self, i: &Instruction, pieces: &mut [Piece]) {
+        let registers = (i.op0_kind(), i.op1_kind()) == (OpKind::Register, OpKind::Register);
+        self.seen = match (self.seen, i.mnemonic()) {
+            (_, Mnemonic::Mov) if registers && i.op1_register() == Register::R15 => {
+                self.base = i.op0_register();
+                1
+            }
+            (1, Mnemonic::Mov)
+                if i.op0_kind() == OpKind::Register
+                    && i.op1_kind() == OpKind::Memory
+                    && i.memory_base() == self.base
+                    && i.memory_index() == Register::None
+                    && i.memory_displacement64() as i32 == STOP
+                    && i.op0_register().full_register() == self.base =>
+            {
+                self.value = i.op0_register();
+                2
+            }
+            (2, Mnemonic::Test)
+                if registers && i.op0_register() == self.value && i.op1_register() == self.value =>
+            {
+                3
+            }
+            _ => 0,
+        };
+        if self.seen < 3 {
+            return;
+        }
+        self.seen = 0;
+        if let [.., copy, load, test] = pieces {
+            for p in [copy, load] {
+                (p.kind, p.size) = (Kind::Gone, 0);
+            }
+            (test.kind, test.size) = (Kind::Poll, POLL_SIZE);
+        }
+    }
+}
+
+/// Jumps name pieces instead of offsets.
+fn resolve(pieces: &mut [Piece]) -> Result<(), CompileError> {
+    for k in 0..pieces.len() {
+        if let Kind::Jump { condition, to } = pieces[k].kind {
+            let found = pieces.binary_search_by_key(&to, |p| p.at);
+            let n = found.map_err(|_| bad(pieces[k].at, "a jump into an instruction"))?;
+            let to = n as u32;
+            pieces[k].kind = Kind::Jump { condition, to };
+        }
+    }
+    Ok(())
+}
+
+fn drop_jumps_to_next(pieces: &mut [Piece]) {
+    for k in (0..pieces.len()).rev() {
+        if let Kind::Jump { to, .. } = pieces[k].kind
+            && let Some(between) = pieces.get(k + 1..to as usize)
+            && between.iter().all(|p| p.size == 0)
+        {
+            (pieces[k].kind, pieces[k].size) = (Kind::Gone, 0);
+        }
+    }
+}
+
+/// Gives every piece its place. Jumps are short until they turn out not to reach, so that the sizes only grow.
+fn place(pieces: &mut [Piece]) {
+    loop {
+        let mut at = 0u32;
+        for p in pieces.iter_mut() {
+            if matches!(p.kind, Kind::Data) {
+                at += p.at.wrapping_sub(at) % DATA_ALIGN;
+            }
+            p.new = at;
+            at += p.size;
+        }
+        let mut grown = false;
+        for k in 0..pieces.len() {
+            let Kind::Jump { condition, to } = pieces[k].kind else {
+                continue;
+            };
+            let from = pieces[k].new + pieces[k].size;
+            let distance = pieces[to as usize].new as i64 - from as i64;
+            if pieces[k].size == 2 && i8::try_from(distance).is_err() {
+                pieces[k].size = if condition.is_some() { 6 } else { 5 };
+                grown = true;
+            }
+        }
+        if !grown {
+            return;
+        }
+    }
+}
+
+fn write(old: &[u8], pieces: &[Piece]) -> Vec<u8> {
+    let end = pieces.last().map_or(0, |p| p.new + p.size);
+    let mut code = Vec::with_capacity(end as usize);
+    for p in pieces {
+        let next = (p.new + p.size) as i64;
+        let bytes = &old[p.at as usize..(p.at + p.len) as usize];
+        match p.kind {
+            Kind::Gone => {}
+            Kind::Same => code.extend(bytes),
+            Kind::Data => {
+                code.resize(p.new as usize, 0);
+                code.extend(bytes);
+            }
+            Kind::Relative { field, to } => {
+                let disp = new_place(pieces, to) as i64 - next;
+                let field = code.len() + field as usize;
+                code.extend(bytes);
+                code[field..field + 4].copy_from_slice(&(disp as i32).to_le_bytes());
+            }
+            Kind::Jump { condition, to } => {
+                let disp = pieces[to as usize].new as i64 - next;
+                match (condition, p.size) {
+                    (Some(c), 2) => code.extend([0x70 | c, disp as u8]),
+                    (None, 2) => code.extend([0xeb, disp as u8]),
+                    (Some(c), _) => code.extend([0x0f, 0x80 | c]),
+                    (None, _) => code.push(0xe9),
+                }
+                if p.size > 2 {
+                    code.extend((disp as i32).to_le_bytes());
+                }
+            }
+            Kind::Poll => {
+                code.extend([0x41, 0x83, 0xbf]);
+                code.extend(STOP.to_le_bytes());
+                code.push(0);
+            }
+        }
+    }
+    code
+}
+
+fn new_place(pieces: &[Piece], old: u32) -> u32 {
+    let p = &pieces[pieces.partition_point(|p| p.at <= old) - 1];
+    p.new + (old - p.at).min(p.size)
+}
