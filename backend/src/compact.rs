@@ -9,7 +9,9 @@
 
 use crate::abi::{FrameHeader, STATE_BIAS};
 use crate::emit::CompileError;
-use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register};
+use iced_x86::{
+    Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register,
+};
 use std::mem::offset_of;
 
 /// Constants keep their place modulo this, in bytes.
@@ -106,7 +108,12 @@ fn instructions(
     pieces: &mut Vec<Piece>,
 ) -> Result<u32, CompileError> {
     let bytes = &code[..end as usize];
-    let mut d = Decoder::with_ip(64, &bytes[start as usize..], start as u64, DecoderOptions::NONE);
+    let mut d = Decoder::with_ip(
+        64,
+        &bytes[start as usize..],
+        start as u64,
+        DecoderOptions::NONE,
+    );
     let mut end = end;
     let mut at = start;
     let mut i = Instruction::default();
@@ -123,7 +130,8 @@ fn instructions(
         if i.is_invalid() || next > end {
             return Err(bad(at, "an instruction has an unknown form"));
         }
-        let outside = relocated.partition_point(|r| *r < at) != relocated.partition_point(|r| *r < next);
+        let outside =
+            relocated.partition_point(|r| *r < at) != relocated.partition_point(|r| *r < next);
         let kind = match i.flow_control() {
             _ if outside => Kind::Same,
             _ if i.mnemonic() == Mnemonic::Nop => Kind::Gone,
@@ -206,7 +214,9 @@ impl Poll {
                 2
             }
             (2, Mnemonic::Test)
-                if registers && i.op0_register() == self.value && i.op1_register() == self.value =>
+                if registers
+                    && i.op0_register() == self.value
+                    && i.op1_register() == self.value =>
             {
                 3
             }
@@ -322,4 +332,101 @@ fn write(old: &[u8], pieces: &[Piece]) -> Vec<u8> {
 fn new_place(pieces: &[Piece], old: u32) -> u32 {
     let p = &pieces[pieces.partition_point(|p| p.at <= old) - 1];
     p.new + (old - p.at).min(p.size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RET: u8 = 0xc3;
+
+    fn text(code: &[u8]) -> Vec<String> {
+        let lines = crate::listing::disassemble(code, 0);
+        lines.lines().map(|l| l.trim().to_string()).collect()
+    }
+
+    #[test]
+    fn nops_go_and_jumps_become_short() {
+        let mut code = vec![0x0f, 0x84, 10, 0, 0, 0]; // je over
+        code.extend([0x0f, 0x1f, 0x44, 0, 0]); // nop
+        code.extend([0xe9, 0xf0, 0xff, 0xff, 0xff]); // jmp to the start
+        code.extend([0x48, 0x89, 0xc8, RET]); // over: mov rax, rcx; ret
+        let n = code.len() as u32;
+        let moved = compact(&mut code, n, &[]).unwrap();
+        let want = [
+            "0  je short 4",
+            "2  jmp short 0",
+            "4  mov rax,rcx",
+            "7  ret",
+        ];
+        assert_eq!(text(&code), want);
+        let to: Vec<u32> = [0, 6, 11, 16, 19].map(|o| moved.to(o)).into();
+        assert_eq!(to, [0, 2, 2, 4, 7]);
+    }
+
+    #[test]
+    fn far_jumps_stay_long_and_jumps_to_what_follows_go() {
+        let mut code = vec![0xe9, 0, 0, 0, 0]; // jmp next
+        code.extend([0x0f, 0x85, 150, 0, 0, 0]); // jne over
+        code.extend([0x50; 150]); // push rax ...
+        code.push(RET);
+        let n = code.len() as u32;
+        compact(&mut code, n, &[]).unwrap();
+        let text = text(&code);
+        assert_eq!(text[0], "0  jne 0x000000000000009C");
+        assert_eq!(text.len(), 152);
+        assert_eq!(text[151], "9c  ret");
+    }
+
+    #[test]
+    fn constants_and_relocations_move_along() {
+        let mut code = vec![0x90; 9];
+        code.extend([0x0f, 0x28, 0x05, 16, 0, 0, 0]); // movaps xmm0, [constant], at 9; ends at 16
+        code.extend([0x48, 0x8d, 0x3d, 0xfc, 0xff, 0xff, 0xff]); // lea rdi, [a relocation], field at 19
+        code.push(RET);
+        code.resize(32, 0);
+        code.extend([7; 16]); // the constant
+        code.extend([0x0f, 0x28, 0x0d, 0xe9, 0xff, 0xff, 0xff, RET]); // a stub: movaps xmm1, [constant]
+        let moved = compact(&mut code, 48, &[19]).unwrap();
+        assert_eq!(moved.to(9), 0);
+        assert_eq!(moved.to(19), 10);
+        assert_eq!(moved.to(32), 32);
+        assert_eq!(moved.to(48), 48);
+        assert_eq!(code[10..14], [0xfc, 0xff, 0xff, 0xff]);
+        assert_eq!(code[32..48], [7; 16]);
+        let text = [text(&code[..7]), text(&code[48..])].concat();
+        assert_eq!(text[0], "0  movaps xmm0,[0x20]");
+        assert_eq!(text[1], "0  movaps xmm1,[0xFFFFFFFFFFFFFFF0]");
+    }
+
+    #[test]
+    fn a_poll_becomes_one_comparison() {
+        let poll = |value: u8| {
+            let mut code = vec![0x4c, 0x89, 0xf8]; // mov rax, r15
+            code.extend([0x8b, 0x80 | value << 3]); // mov value, [rax + stop]
+            code.extend(STOP.to_le_bytes());
+            code.extend([0x85, 0xc0 | value << 3 | value]); // test value, value
+            code.extend([0x0f, 0x85, 0, 0, 0, 0, RET]); // jne
+            let n = code.len() as u32;
+            compact(&mut code, n, &[]).unwrap();
+            text(&code)
+        };
+        let short = poll(0);
+        assert!(short[0].starts_with("0  cmp dword ptr [r15-"), "{short:?}");
+        assert_eq!(short.len(), 2, "{short:?}");
+        // The base is not overwritten, so somebody may need it.
+        assert_eq!(poll(1).len(), 4);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for code in [
+            &[0xeb, 0xff, RET][..],       // a jump into an instruction
+            &[0xe8, 0, 0, 0, 0, RET],     // a call
+            &[0x0f, 0x04, RET],           // nothing
+            &[0x48, 0x8b, 0x05, 0, 0, 0], // cut off
+        ] {
+            assert!(compact(&mut code.to_vec(), code.len() as u32, &[]).is_err());
+        }
+    }
 }

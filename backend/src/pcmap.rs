@@ -2,7 +2,7 @@
 //!
 //! Lowering gives every guest access and every pad check a source location of its own. Once the code exists,
 //! [`recover`] finds for each access (a trap record of Cranelift's at its host instruction) the check that owns it, a
-//! `test; jz cold` pair, turns the pair into a NOP and records where the cold block begins. Where the register allocator placed
+//! `test; jz cold` pair, turns the pair into a NOP (which [`crate::compact`] then removes) and records where the cold block begins. Where the register allocator placed
 //! moves between access and check, those have to run first: they are copied into a thunk behind the code that then jumps to the
 //! cold block. Other accesses of the same pad are left out of the copy.
 //!
@@ -300,6 +300,7 @@ fn slim_frame(code: &mut [u8], ranges: &[Range]) -> Result<(), CompileError> {
                 }
                 code[place..place + drop.len()].copy_from_slice(&drop);
                 code[place + drop.len()..end].copy_from_slice(&jump);
+                fill_nops(&mut code[end..i.next_ip() as usize]);
             }
             at = i.next_ip() as u32;
         }
