@@ -152,10 +152,11 @@ fn instructions(
             FlowControl::Call => return Err(bad(at, "a direct call")),
             _ => Kind::Same,
         };
-        ended = !matches!(
-            i.flow_control(),
-            FlowControl::Next | FlowControl::ConditionalBranch | FlowControl::IndirectCall
-        );
+        ended = match i.flow_control() {
+            _ if matches!(kind, Kind::Gone) => ended,
+            FlowControl::Next | FlowControl::ConditionalBranch | FlowControl::IndirectCall => false,
+            _ => true,
+        };
         push(pieces, at, len, kind);
         poll.step(&i, pieces);
         at = next;
@@ -383,7 +384,7 @@ mod tests {
         let mut code = vec![0x90; 9];
         code.extend([0x0f, 0x28, 0x05, 16, 0, 0, 0]); // movaps xmm0, [constant], at 9; ends at 16
         code.extend([0x48, 0x8d, 0x3d, 0xfc, 0xff, 0xff, 0xff]); // lea rdi, [a relocation], field at 19
-        code.push(RET);
+        code.extend([RET, 0x90]);
         code.resize(32, 0);
         code.extend([7; 16]); // the constant
         code.extend([0x0f, 0x28, 0x0d, 0xe9, 0xff, 0xff, 0xff, RET]); // a stub: movaps xmm1, [constant]
