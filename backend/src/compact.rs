@@ -40,6 +40,10 @@ struct Piece {
     new: u32,
     size: u32,
     kind: Kind,
+    /// Control may come from elsewhere than the piece before.
+    target: bool,
+    /// Does nothing but set the flags, from registers.
+    compares: bool,
 }
 
 enum Kind {
@@ -58,10 +62,20 @@ enum Kind {
 }
 
 /// Compacts `code`; its first `body` bytes are the compiler's, the rest was appended. `relocated`: offsets of fields that
-/// refer to something outside, ascending.
-pub fn compact(code: &mut Vec<u8>, body: u32, relocated: &[u32]) -> Result<Moved, CompileError> {
+/// refer to something outside, ascending. `entered`: offsets where control comes from elsewhere.
+pub fn compact(
+    code: &mut Vec<u8>,
+    body: u32,
+    relocated: &[u32],
+    entered: impl Iterator<Item = u32>,
+) -> Result<Moved, CompileError> {
     let mut pieces = read(code, body, relocated)?;
+    for at in entered {
+        let n = find(&pieces, at)?;
+        pieces[n].target = true;
+    }
     resolve(&mut pieces)?;
+    drop_repeated_comparisons(code, &mut pieces);
     drop_jumps_to_next(&mut pieces);
     place(&mut pieces);
     *code = write(code, &pieces);
@@ -96,6 +110,8 @@ fn push(pieces: &mut Vec<Piece>, at: u32, len: u32, kind: Kind) {
         new: 0,
         size,
         kind,
+        target: false,
+        compares: false,
     });
 }
 
@@ -158,10 +174,21 @@ fn instructions(
             _ => true,
         };
         push(pieces, at, len, kind);
+        if let Some(p) = pieces.last_mut() {
+            p.compares = compares(&i);
+        }
         poll.step(&i, pieces);
         at = next;
     }
     Ok(end)
+}
+
+fn compares(i: &Instruction) -> bool {
+    use Mnemonic::{Cmp, Test, Ucomisd, Ucomiss, Vucomisd, Vucomiss};
+    let m = i.mnemonic();
+    matches!(m, Cmp | Test | Ucomisd | Ucomiss | Vucomisd | Vucomiss)
+        && i.op0_kind() == OpKind::Register
+        && i.op1_kind() != OpKind::Memory
 }
 
 fn jump(i: &Instruction) -> Result<Kind, CompileError> {
@@ -236,17 +263,44 @@ impl Poll {
     }
 }
 
+/// Number of the piece that begins at an offset.
+fn find(pieces: &[Piece], at: u32) -> Result<usize, CompileError> {
+    let found = pieces.binary_search_by_key(&at, |p| p.at);
+    found.map_err(|_| bad(at, "control comes into an instruction"))
+}
+
 /// Jumps name pieces instead of offsets.
 fn resolve(pieces: &mut [Piece]) -> Result<(), CompileError> {
     for k in 0..pieces.len() {
         if let Kind::Jump { condition, to } = pieces[k].kind {
-            let found = pieces.binary_search_by_key(&to, |p| p.at);
-            let n = found.map_err(|_| bad(pieces[k].at, "a jump into an instruction"))?;
+            let n = find(pieces, to)?;
             let to = n as u32;
             pieces[k].kind = Kind::Jump { condition, to };
+            pieces[n].target = true;
         }
     }
     Ok(())
+}
+
+/// A comparison right behind a conditional jump, which leaves the flags alone, that repeats the one before the jump: a result
+/// that has been found to be no NaN is then compared as the guest asks.
+fn drop_repeated_comparisons(code: &[u8], pieces: &mut [Piece]) {
+    let bytes = |p: &Piece| &code[p.at as usize..(p.at + p.len) as usize];
+    for k in 2..pieces.len() {
+        let [first, jump, second] = [&pieces[k - 2], &pieces[k - 1], &pieces[k]];
+        let falls_through = matches!(
+            jump.kind,
+            Kind::Jump {
+                condition: Some(_),
+                ..
+            }
+        );
+        let reached_only_so = !jump.target && !second.target;
+        let same = first.compares && second.compares && bytes(first) == bytes(second);
+        if falls_through && reached_only_so && same && matches!(first.kind, Kind::Same) {
+            (pieces[k].kind, pieces[k].size) = (Kind::Gone, 0);
+        }
+    }
 }
 
 fn drop_jumps_to_next(pieces: &mut [Piece]) {
@@ -353,7 +407,7 @@ mod tests {
         code.extend([0xe9, 0xf0, 0xff, 0xff, 0xff]); // jmp to the start
         code.extend([0x48, 0x89, 0xc8, RET]); // over: mov rax, rcx; ret
         let n = code.len() as u32;
-        let moved = compact(&mut code, n, &[]).unwrap();
+        let moved = compact(&mut code, n, &[], [].into_iter()).unwrap();
         let want = [
             "0  je short 4",
             "2  jmp short 0",
@@ -372,7 +426,7 @@ mod tests {
         code.extend([0x50; 150]); // push rax ...
         code.push(RET);
         let n = code.len() as u32;
-        compact(&mut code, n, &[]).unwrap();
+        compact(&mut code, n, &[], [].into_iter()).unwrap();
         let text = text(&code);
         assert_eq!(text[0], "0  jne 0x000000000000009C");
         assert_eq!(text.len(), 152);
@@ -388,7 +442,7 @@ mod tests {
         code.resize(32, 0);
         code.extend([7; 16]); // the constant
         code.extend([0x0f, 0x28, 0x0d, 0xe9, 0xff, 0xff, 0xff, RET]); // a stub: movaps xmm1, [constant]
-        let moved = compact(&mut code, 48, &[19]).unwrap();
+        let moved = compact(&mut code, 48, &[19], [].into_iter()).unwrap();
         assert_eq!(moved.to(9), 0);
         assert_eq!(moved.to(19), 10);
         assert_eq!(moved.to(32), 32);
@@ -409,7 +463,7 @@ mod tests {
             code.extend([0x85, 0xc0 | value << 3 | value]); // test value, value
             code.extend([0x0f, 0x85, 0, 0, 0, 0, RET]); // jne
             let n = code.len() as u32;
-            compact(&mut code, n, &[]).unwrap();
+            compact(&mut code, n, &[], [].into_iter()).unwrap();
             text(&code)
         };
         let short = poll(0);
@@ -420,6 +474,24 @@ mod tests {
     }
 
     #[test]
+    fn a_comparison_is_not_repeated() {
+        let lines = |entered: &[u32]| {
+            let ucomiss = [0x0f, 0x2e, 0xc1];
+            let mut code = ucomiss.to_vec();
+            code.extend([0x0f, 0x8a, 6, 0, 0, 0]); // jp over
+            code.extend(ucomiss);
+            code.extend([0x77, 0xf2, RET]); // ja to the start
+            code.push(RET); // over
+            let n = code.len() as u32;
+            compact(&mut code, n, &[], entered.iter().copied()).unwrap();
+            text(&code).len()
+        };
+        assert_eq!(lines(&[]), 5);
+        // Somebody comes from elsewhere, with other flags.
+        assert_eq!(lines(&[9]), 6);
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused() {
         for code in [
             &[0xeb, 0xff, RET][..],       // a jump into an instruction
@@ -427,7 +499,7 @@ mod tests {
             &[0x0f, 0x04, RET],           // nothing
             &[0x48, 0x8b, 0x05, 0, 0, 0], // cut off
         ] {
-            assert!(compact(&mut code.to_vec(), code.len() as u32, &[]).is_err());
+            assert!(compact(&mut code.to_vec(), code.len() as u32, &[], [].into_iter()).is_err());
         }
     }
 }

@@ -345,7 +345,9 @@ impl Compiler {
         let mut recovered =
             pcmap::recover(&mut code, buffer, &lowered.locs, lowered.entries.len())?;
         let fields: Vec<u32> = relocs.iter().map(|r| r.offset).collect();
-        let moved = compact::compact(&mut code, body, &fields)?;
+        let landings = recovered.faults.iter().map(|f| f.landing_offset);
+        let entered = landings.chain(recovered.doors.iter().copied());
+        let moved = compact::compact(&mut code, body, &fields, entered)?;
         for r in &mut relocs {
             r.offset = moved.to(r.offset);
         }

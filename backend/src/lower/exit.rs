@@ -163,31 +163,16 @@ impl Lower<'_> {
         self.touch_dirty();
         let loops = |d: &Dest| matches!(d, Dest::Block(b) if self.flow.looped[b.0 as usize]);
         let cold = [loops(&fall), loops(&taken)];
-        let mut leaving = Vec::new();
-        let mut to = [self.blocks[0].0; 2];
-        for (i, d) in [taken, fall].into_iter().enumerate() {
-            to[i] = match d {
-                Dest::Block(id) if self.flow.written_back(self.dirty, id).is_empty() => {
-                    self.blocks[id.0 as usize].0
-                }
-                _ => {
-                    let b = self.b.create_block();
-                    if cold[i] && matches!(d, Dest::Pc(_)) {
-                        self.b.set_cold_block(b);
-                    }
-                    leaving.push((b, d));
-                    b
-                }
-            };
-        }
-        self.b.ins().brif(c, to[0], &[], to[1], &[]);
-        for (i, d) in [taken, fall].into_iter().enumerate() {
-            match d {
-                Dest::Block(id) if to[i] == self.blocks[id.0 as usize].0 => self.edge_emitted(id),
-                _ => {}
+        // Each way gets a block of its own: what is computed only for where it leads, say the value of a register that a loop keeps in
+        // another form, is then computed there.
+        let ways = [taken, fall].map(|d| (self.b.create_block(), d));
+        for ((b, d), cold) in ways.into_iter().zip(cold) {
+            if cold && matches!(d, Dest::Pc(_)) {
+                self.b.set_cold_block(b);
             }
         }
-        for (b, d) in leaving {
+        self.b.ins().brif(c, ways[0].0, &[], ways[1].0, &[]);
+        for (b, d) in ways {
             self.b.seal_block(b);
             self.b.switch_to_block(b);
             match d {
