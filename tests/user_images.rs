@@ -334,6 +334,134 @@ fn damaged_images_are_not_used() {
     std::fs::remove_dir_all(d).expect("folder");
 }
 
+/// What a program says that calls a function of another file many times, and what the translator says of it.
+struct Across {
+    says: String,
+    log: String,
+}
+
+impl Across {
+    /// Runs it. `then`: what happens to the function.
+    fn run(cache: &Path, program: &Path, file: &Path, then: &[&str]) -> Across {
+        let (_, root) = guest().expect("compiler");
+        let mut c = Command::new(env!("CARGO_BIN_EXE_metaphrase"));
+        c.arg("run").arg(format!("--cache={}", cache.display()));
+        // Traces, no regions.
+        c.arg("--jit-threshold=1000000000");
+        c.args(["--log=compile=debug,cache=debug", "-L"]);
+        c.args([root, program, file]).args(then);
+        let out = finish(c);
+        Across {
+            says: text(&out.stdout),
+            log: text(&out.stderr),
+        }
+    }
+
+    fn traces(&self) -> usize {
+        self.log.matches(": trace 0x").count()
+    }
+
+    /// Whether there is a kept trace that reaches into another file, and whether it was cut off from there.
+    fn way(&self) -> [bool; 2] {
+        ["open", "closed"].map(|how| {
+            let mut lines = self.log.lines();
+            lines.any(|l| l.contains(": the way to ") && l.ends_with(&format!(" is {how}")))
+        })
+    }
+}
+
+/// The program and two versions of the file, in the test's folder; settled.
+fn across(d: &Path, name: &str) -> Option<(PathBuf, [PathBuf; 2])> {
+    guest()?;
+    let built = build("across", name, &["-fPIE", "-pie", "-pthread"])?;
+    let program = d.join("program");
+    std::fs::copy(built, &program).expect("copy");
+    let version = |n: u32| {
+        let how = ["-shared", "-nostdlib", &format!("-DVERSION={n}")];
+        let built = build("other", &format!("{name}-{n}"), &how)?;
+        let file = d.join(format!("other-{n}.so"));
+        std::fs::copy(built, &file).expect("copy");
+        Some(file)
+    };
+    let files = [version(1)?, version(2)?];
+    settle();
+    Some((program, files))
+}
+
+#[test]
+fn traces_into_another_file_serve_the_next_process() {
+    let d = scratch("across");
+    let Some((program, [file, other])) = across(&d, "across") else {
+        return;
+    };
+    let cache = d.join("f");
+    let first = Across::run(&cache, &program, &file, &[]);
+    assert_eq!(first.says, "1 1\n");
+    assert!(first.traces() > 0, "{}", first.log);
+    let second = Across::run(&cache, &program, &file, &[]);
+    assert_eq!(second.says, "1 1\n");
+    assert_eq!(second.traces(), 0, "{}", second.log);
+    assert_eq!(second.way(), [true, false], "{}", second.log);
+    // Not where another file is what is called, or the file is another version.
+    let elsewhere = Across::run(&cache, &program, &other, &[]);
+    assert_eq!((&*elsewhere.says, elsewhere.way()), ("2 2\n", [false; 2]));
+    std::fs::copy(&other, &file).expect("copy");
+    for _ in 0..3 {
+        let young = Across::run(&cache, &program, &file, &[]);
+        assert_eq!((&*young.says, young.way()), ("2 2\n", [false; 2]));
+    }
+    settle();
+    for _ in 0..3 {
+        assert_eq!(Across::run(&cache, &program, &file, &[]).says, "2 2\n");
+    }
+    std::fs::remove_dir_all(d).expect("folder");
+}
+
+#[test]
+fn traces_see_that_another_file_changes() {
+    let d = scratch("across-changed");
+    let Some((program, [file, other])) = across(&d, "across-changed") else {
+        return;
+    };
+    let cache = d.join("f");
+    let unchanged = || Across::run(&cache, &program, &file, &[]);
+    assert_eq!(unchanged().says, "1 1\n");
+    let other = other.to_str().expect("text");
+    for (then, says) in [
+        (&["write"][..], "1 5\n"),
+        (&["write-running"], "1 6\n"),
+        (&["map"], "1 7\n"),
+        (&["thread"], "1 8\n"),
+        (&["other", other], "1 2\n"),
+    ] {
+        for _ in 0..2 {
+            let changed = Across::run(&cache, &program, &file, then);
+            assert_eq!(changed.says, says, "{then:?}");
+            assert_eq!(changed.way(), [true; 2], "{then:?}: {}", changed.log);
+        }
+    }
+    let last = unchanged();
+    assert_eq!((&*last.says, last.way()), ("1 1\n", [true, false]));
+    std::fs::remove_dir_all(d).expect("folder");
+}
+
+#[test]
+fn faults_in_another_file_are_where_they_happen() {
+    let d = scratch("across-fault");
+    let Some((program, [file, _])) = across(&d, "across-fault") else {
+        return;
+    };
+    let runs = [0; 2].map(|_| Across::run(&d.join("f"), &program, &file, &["fault"]));
+    for run in &runs {
+        // The function's second instruction.
+        assert_eq!(run.says, "4 1 1\n");
+    }
+    let [first, second] = runs;
+    assert!(first.traces() > second.traces(), "{}", second.log);
+    assert_eq!(second.way(), [true, false], "{}", second.log);
+    std::fs::remove_dir_all(d).expect("folder");
+}
+
 #[test]
 fn the_command_shows_and_clears() {
     let d = scratch("command");

@@ -159,6 +159,9 @@ pub struct CompiledUnit {
     pub relocs: Vec<Reloc>,
     /// Guest address of each chain slot that the unit needs, in order.
     pub slots: Vec<u64>,
+    /// How many of these, the last, are *guards*: nobody goes through them; code goes on behind an indirect branch if its target is what
+    /// their `guest_pc` holds.
+    pub guards: usize,
     /// What stands behind them.
     pub cells: Vec<Cell>,
     /// Guest address and code offset of each entry.
@@ -358,6 +361,7 @@ impl Compiler {
             code,
             relocs,
             slots: lowered.slots,
+            guards: 0,
             cells: Vec::new(),
             entries,
             faults: recovered.faults,

@@ -137,7 +137,10 @@ impl Baseline {
             }
             return self.look_up(t, e);
         };
-        if p as i32 as i64 as u64 == p {
+        if self.guarded {
+            let field = self.r.asm.rip_wide(Enc(0, 0, 0x3b), t);
+            self.guards.push((field, p));
+        } else if p as i32 as i64 as u64 == p {
             self.r.asm.alu_imm(alu::CMP, true, t, p as i32);
         } else {
             let k = self.r.alloc();

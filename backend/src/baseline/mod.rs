@@ -169,6 +169,9 @@ pub struct Baseline {
     /// Guest address of the next block of the trace, and whether the exit just compiled leads into it.
     ahead: Option<u64>,
     went_on: bool,
+    /// Whether that block is to be guarded; guards so far: the fields that refer to them, guest addresses.
+    guarded: bool,
+    guards: Vec<(u32, u64)>,
     /// Guest address to which exits jump within the code: the trace's first block.
     head: Option<u64>,
     /// Guest instruction of the op being compiled.
@@ -243,6 +246,8 @@ impl Baseline {
             succ: Pair { taken: 0, fall: 0 },
             ahead: None,
             went_on: false,
+            guarded: false,
+            guards: Vec::new(),
             head: None,
             guest_pc: 0,
             profile: false,
@@ -295,14 +300,19 @@ impl Baseline {
         if self.profile {
             self.slots.extend(NOTES);
         }
-        self.block(Part { code, pc }, None)?;
+        let part = Part {
+            code,
+            pc,
+            guarded: false,
+        };
+        self.block(part, None)?;
         self.finish();
         Some(self.unit(pc))
     }
 
     /// Compiles one block. `ahead`: where the trace goes on.
-    fn block(&mut self, part: Part<'_>, ahead: Option<u64>) -> Option<()> {
-        let Part { code, pc } = part;
+    fn block(&mut self, part: Part<'_>, ahead: Option<&Part<'_>>) -> Option<()> {
+        let Part { code, pc, .. } = part;
         if !std::is_x86_feature_detected!("sse4.1") || code.ops.is_empty() {
             return None;
         }
@@ -315,7 +325,8 @@ impl Baseline {
             taken: pc,
             fall: pc,
         });
-        self.ahead = ahead;
+        self.ahead = ahead.map(|p| p.pc);
+        self.guarded = ahead.is_some_and(|p| p.guarded);
         self.went_on = false;
         let mut mark = 0;
         for (i, o) in code.ops.iter().enumerate() {
@@ -353,6 +364,7 @@ impl Baseline {
         self.faults.clear();
         self.relocs.clear();
         self.slots.clear();
+        self.guards.clear();
         self.cells.clear();
         self.cold.clear();
         self.dirty.clear();
@@ -538,6 +550,7 @@ impl Baseline {
             self.part = part;
             self.cold_path(c, dirty);
         }
+        self.place_guards();
         self.r.asm.reserve(asm::ROOM);
         if !self.faults.is_empty() {
             let landing = self.r.asm.pos();
@@ -551,6 +564,16 @@ impl Baseline {
             self.routines(part);
         }
         self.place_constants();
+    }
+
+    /// Behind the slots that exits go through.
+    fn place_guards(&mut self) {
+        for n in 0..self.guards.len() {
+            let (field, pc) = self.guards[n];
+            let slot = self.slots.len() as u32;
+            self.slots.push(pc);
+            self.reloc(field, slot, 4 - offset_of!(ChainSlot, guest_pc) as i64);
+        }
     }
 
     /// Landings that store what is dirty first. What is dirty mostly grows from one access to the next: then the landing of the later one
@@ -720,6 +743,7 @@ impl Baseline {
             code: self.r.asm.code().to_vec(),
             relocs: self.relocs.clone(),
             slots: self.slots.clone(),
+            guards: self.guards.len(),
             cells: self.cells.clone(),
             entries: vec![(pc, 0)],
             faults: self.faults.clone(),

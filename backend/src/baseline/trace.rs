@@ -4,6 +4,9 @@
 //! trace is left through a chain slot or an access faults: so a branch out of the middle costs no more than the branch. One counter and one
 //! poll serve all blocks, and branches back to the first block stay inside. A return whose call is part of the trace compares its target with the
 //! return site.
+//!
+//! Any other indirect branch that the trace follows compares its target with the noted one: a constant, or what a *guard* slot holds, so that
+//! whoever owns the slot can have the trace left there ([`Part::guarded`]).
 
 use super::Baseline;
 use crate::bytecode::Bytecode;
@@ -16,6 +19,8 @@ pub struct Part<'a> {
     pub code: &'a Bytecode,
     /// Guest address.
     pub pc: u64,
+    /// Compare an indirect branch that leads here with the address in a guard slot ([`CompiledUnit::guards`]), not with a constant.
+    pub guarded: bool,
 }
 
 impl Baseline {
@@ -32,7 +37,7 @@ impl Baseline {
         self.r.uses.of(parts.iter().map(|p| p.code));
         let mut used = 0;
         for (n, &p) in parts.iter().enumerate() {
-            self.block(p, parts.get(n + 1).map(|p| p.pc))?;
+            self.block(p, parts.get(n + 1))?;
             used = n + 1;
             if !self.went_on {
                 break;

@@ -130,9 +130,16 @@ impl Tables {
             .collect();
         ids.sort_unstable();
         ids.dedup();
+        // Of an image, units go with the text that it is of: ways into others are guarded.
+        let own = |u: &Unit1| {
+            u.image.is_none_or(|(i, _)| {
+                let text = i.guest();
+                text.start < end && start < text.end
+            })
+        };
         ids.retain(|id| {
             self.unit(*id)
-                .is_some_and(|u| u.ranges.iter().any(|r| r.0 < end && r.1 > start))
+                .is_some_and(|u| own(u) && u.ranges.iter().any(|r| r.0 < end && r.1 > start))
         });
         ids.into_iter()
             .filter_map(|id| self.retire_unit(id, epoch, unlinked))

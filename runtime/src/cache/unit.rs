@@ -37,6 +37,8 @@ pub struct Keep {
     pub cells: u32,
     /// Whether the last two slots are notes.
     pub noted: bool,
+    /// How many of the last slots are guards.
+    pub guards: u8,
 }
 
 /// Compiled code of one block or region. Immutable but for its links.
@@ -102,6 +104,13 @@ impl Unit1 {
     pub fn slots(&self) -> &[ChainSlot] {
         // SAFETY: placed by `CodeMemory` for this unit, alive as long as it is.
         unsafe { std::slice::from_raw_parts(self.slots.0 as *const ChainSlot, self.slots.1) }
+    }
+
+    /// Those of its slots that guard ways into other texts, if it may be kept.
+    pub fn guards(&self) -> &[ChainSlot] {
+        let n = self.kept.as_ref().map_or(0, |k| k.guards as usize);
+        let all = self.slots();
+        &all[all.len().saturating_sub(n)..]
     }
 
     /// Fault site of the host instruction at `pc`.

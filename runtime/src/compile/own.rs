@@ -1,6 +1,7 @@
 //! What CPUs compile themselves, on their own thread: baseline code of blocks that have warmed up, and traces of those that run often.
 
 use crate::cache::block::Block0;
+use crate::cache::image::revive::MODE;
 use crate::cache::unit::Tier;
 use crate::compile::make::Maker;
 use crate::compile::placed::Installed;
@@ -74,11 +75,14 @@ impl Tier1 {
         };
         let head = blocks[0];
         let key = (head.pc, head.mode);
+        let guarded = self.guarded(&blocks);
         let parts: Vec<Part<'_>> = blocks
             .iter()
-            .map(|b| Part {
+            .zip(guarded)
+            .map(|(b, guarded)| Part {
                 code: &b.code,
                 pc: b.pc,
+                guarded,
             })
             .collect();
         let Some((c, used)) = base.compile_trace(&parts, head.mode) else {
@@ -118,6 +122,15 @@ impl Tier1 {
         let count = trace::runs(blocks, loops, threshold).max(1);
         t.insert_unit(unit.unit, count, self.unlinked());
         std::ptr::eq(head, hot)
+    }
+
+    /// Which blocks of a trace are to be guarded, so that it can be kept: those in which it comes into another text.
+    fn guarded(&self, blocks: &[&Block0]) -> Vec<bool> {
+        let pcs: Vec<u64> = blocks.iter().map(|b| b.pc).collect();
+        match self.images.enabled() && blocks[0].mode == MODE {
+            true => self.images.borders(&pcs),
+            false => vec![false; pcs.len()],
+        }
     }
 
     /// Places baseline code of these blocks.

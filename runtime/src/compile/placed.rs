@@ -54,6 +54,7 @@ fn keep(c: &CompiledUnit) -> Option<Keep> {
         relocs: arena::slice(&relocs),
         cells: c.cells.len() as u32,
         noted: c.slots.ends_with(&NOTES),
+        guards: c.guards.try_into().ok()?,
     })
 }
 

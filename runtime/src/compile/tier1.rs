@@ -209,13 +209,13 @@ impl Tier1 {
         }
         let mut t = self.tables.write();
         let epoch = self.epoch.load(Ordering::SeqCst);
-        let closed = self.images.changed(start, end);
+        let image::Changed { closed, disarmed } = self.images.changed(start, end);
         let (start, end) = closed.iter().fold((start, end), |r, i| {
             let g = i.guest();
             (r.0.min(g.start), r.1.max(g.end))
         });
         let gone = t.retire(start, end, epoch, self.unlinked());
-        if closed.is_empty() && gone.blocks + gone.units.len() == 0 {
+        if closed.is_empty() && !disarmed && gone.blocks + gone.units.len() == 0 {
             return false;
         }
         for i in &closed {
@@ -233,7 +233,7 @@ impl Tier1 {
         }
         self.block_epoch.store(number, Ordering::SeqCst);
         self.epoch.fetch_add(1, Ordering::SeqCst);
-        if !gone.units.is_empty() || !closed.is_empty() {
+        if !gone.units.is_empty() || !closed.is_empty() || disarmed {
             // Others may be in a loop that has just been patched.
             self.stop_all();
         }
@@ -322,7 +322,7 @@ impl Tier1 {
     }
 
     /// Executions in this process, at least, before a unit of an image is promoted. Of what has run often before, traces make regions, which
-    /// are kept; a block by itself makes a trace into another file, which is not, and has to pay within this process.
+    /// are dear and kept soon; a block by itself makes a trace, which is only kept with much else that is new, and has to pay within this process.
     pub(crate) fn patience(&self, tier: Tier) -> i32 {
         match tier {
             Tier::Baseline => trace::AT * 4,

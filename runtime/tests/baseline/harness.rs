@@ -292,6 +292,7 @@ impl Bench {
         let part = Part {
             code: &b.code,
             pc: b.pc,
+            guarded: false,
         };
         let own = |s: Pair| s.taken == b.pc || s.fall == b.pc;
         if !b.code.succ.is_some_and(own)

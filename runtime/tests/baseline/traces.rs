@@ -98,9 +98,11 @@ fn branch(r: &mut Rng, at: u64, far: u64, away: u64, returns: &mut Vec<u64>) -> 
 fn check(bench: &mut Bench, t: &Blocks, g: &GuestState, memory: &[u8], what: &str) -> usize {
     let parts: Vec<Part<'_>> =
         t.0.iter()
-            .map(|(b, _)| Part {
+            .enumerate()
+            .map(|(n, (b, _))| Part {
                 code: &b.code,
                 pc: b.pc,
+                guarded: n % 2 == 1,
             })
             .collect();
     let (unit, used) = bench.load_trace(&parts).expect("compiled");

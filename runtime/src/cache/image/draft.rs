@@ -4,12 +4,13 @@
 //! best for each guest address.
 
 use super::format::{
-    COUNTER, Entry, FREE, Fault, Field, Header, LOOPS, MAGIC, NOTED, PAGE, Piece, STUBS, Section,
-    Slot, Span, UNLINKED, Unit, hash, rows, worth,
+    COUNTER, Entry, FREE, Fault, Field, Foreign, Guard, Header, LOOPS, MAGIC, NOTED, PAGE, Piece,
+    STUBS, Section, Slot, Span, UNLINKED, Unit, hash, rows, worth,
 };
 use crate::cache::unit::Tier;
 use hashbrown::HashMap;
 use metaphrase_backend::baseline::NOTES;
+use smallvec::SmallVec;
 use std::ops::Range;
 use zerocopy::IntoBytes;
 
@@ -42,6 +43,8 @@ pub struct Draft {
     ranges: Vec<Span>,
     faults: Vec<Fault>,
     relocs: Vec<Field>,
+    foreign: Vec<Foreign>,
+    guards: Vec<Guard>,
     runs: Vec<u32>,
     at: HashMap<u64, (Tier, u32, u32)>,
     index: Vec<Entry>,
@@ -73,6 +76,8 @@ impl Draft {
             ranges: Vec::with_capacity(units),
             faults: Vec::with_capacity(units * 3),
             relocs: Vec::with_capacity(units * 4),
+            foreign: Vec::new(),
+            guards: Vec::new(),
             runs: Vec::with_capacity(units + 1),
             at: HashMap::with_capacity(units),
             index: Vec::new(),
@@ -111,15 +116,19 @@ impl Draft {
         if end + slots + PAGE > room || self.units.len() >= self.place.most || too_many {
             return None;
         }
-        let inside = |pc: u64| pc >= self.place.guest.start && pc <= self.place.guest.end;
-        let own = p.ranges.iter().all(|r| inside(r.0) && inside(r.1))
-            && p.entries.iter().all(|e| inside(e.0))
-            && p.faults.iter().all(|f| inside(f.guest_pc));
+        let text = self.place.guest.clone();
+        let rows = self.reach(p)?;
+        let offset = |pc: u64| self.offset(pc, &rows);
+        let ends = |r: &(u64, u64)| Some((offset(r.0)?, (r.1 - r.0) as u32));
+        let spans: Option<SmallVec<[_; 4]>> = p.ranges.iter().map(ends).collect();
+        let faults: Option<SmallVec<[_; 8]>> =
+            p.faults.iter().map(|f| offset(f.guest_pc)).collect();
+        let own = p.entries.iter().all(|e| text.contains(&e.0));
+        let (spans, faults) = (spans?, faults?);
+        let guards = self.guarded(p, &rows)?;
         if !own {
             return None;
         }
-        let guest = self.place.guest.start;
-        let offset = |pc: u64| (pc - guest) as u32;
         let base = code as u32;
         let n = self.units.len() as u32;
         self.units.push(Unit {
@@ -140,29 +149,34 @@ impl Draft {
             tier: p.tier as u8,
             flags: if p.loops { LOOPS } else { 0 } | if p.noted { NOTED } else { 0 },
             rebuilds: p.rebuilds.min(255) as u8,
-            spare: 0,
+            guards: p.guards,
         });
         self.code.resize(code, 0xcc);
         self.code.extend_from_slice(p.code);
         self.add_slots(p);
+        self.guards.extend(guards);
         for &(full, at) in &p.entries {
-            let (pc, code) = (offset(full), base + at);
+            let (pc, code) = ((full - text.start) as u32, base + at);
             self.entries.push(Entry { pc, code, unit: n });
             let e = self.at.entry(full).or_insert((p.tier, code, n));
             if (p.tier as u8) > e.0 as u8 {
                 *e = (p.tier, code, n);
             }
         }
-        for &(start, end) in &p.ranges {
-            let (start, end) = (offset(start), offset(end));
-            self.end = self.end.max(end);
+        for (start, len) in spans {
+            let end = start + len;
+            match self.foreign.iter_mut().rev().find(|f| f.base <= start) {
+                Some(f) => f.need = f.need.max(end - f.base),
+                None => self.end = self.end.max(end),
+            }
             self.ranges.push(Span { start, end });
         }
-        self.faults.extend(p.faults.iter().map(|f| Fault {
-            access: base + f.access_offset,
-            landing: base + f.landing_offset,
-            pc: offset(f.guest_pc),
-        }));
+        self.faults
+            .extend(p.faults.iter().zip(faults).map(|(f, pc)| Fault {
+                access: base + f.access_offset,
+                landing: base + f.landing_offset,
+                pc,
+            }));
         self.relocs.extend_from_slice(p.relocs);
         self.runs.push(p.runs);
         self.insns += p.insns as u64;
@@ -170,8 +184,55 @@ impl Draft {
         Some(())
     }
 
+    /// Rows of the texts into which a unit reaches. `None`: no room for one more.
+    fn reach(&mut self, p: &Piece<'_>) -> Option<SmallVec<[usize; 2]>> {
+        let text = (self.place.guest.end - self.place.guest.start) as u32;
+        let mut row = |f: &Foreign| {
+            let same = |g: &Foreign| (g.key, g.guest, g.len) == (f.key, f.guest, f.len);
+            let known = self.foreign.iter().position(same);
+            known.or_else(|| {
+                let before = self.foreign.last().map_or(text, |l| l.base + l.len);
+                let base = before.checked_next_multiple_of(PAGE as u32)?;
+                let base = base.checked_add(PAGE as u32)?;
+                base.checked_add(f.len)?.checked_add(2 * PAGE as u32)?;
+                self.foreign.push(Foreign {
+                    base,
+                    need: 0,
+                    ..*f
+                });
+                Some(self.foreign.len() - 1)
+            })
+        };
+        p.foreign.iter().map(&mut row).collect()
+    }
+
+    /// How far a guest address is from the text's start, or how that is written if it is in one of these other texts.
+    fn offset(&self, pc: u64, foreign: &[usize]) -> Option<u32> {
+        let text = &self.place.guest;
+        if text.contains(&pc) {
+            return Some((pc - text.start) as u32);
+        }
+        let mut rows = foreign.iter().map(|n| &self.foreign[*n]);
+        let f = rows.find(|f| f.has(pc))?;
+        Some(f.base + (pc - f.guest) as u32)
+    }
+
+    /// The guards of a unit whose slots come next. `None`: one does not guard a way into another text.
+    fn guarded(&self, p: &Piece<'_>, foreign: &[usize]) -> Option<SmallVec<[Guard; 2]>> {
+        let first = p.slots.len().checked_sub(p.guards.into())?;
+        let of = |n: usize| {
+            let into = |f: &&usize| self.foreign[**f].has(p.slots[n]);
+            Some(Guard {
+                slot: (self.slots.len() + n) as u32,
+                foreign: *foreign.iter().find(into)? as u32,
+            })
+        };
+        (first..p.slots.len()).map(of).collect()
+    }
+
     fn add_slots(&mut self, p: &Piece<'_>) {
-        let plain = p.slots.len() - if p.noted { NOTES.len() } else { 0 };
+        let guards = p.slots.len() - p.guards as usize;
+        let plain = guards - if p.noted { NOTES.len() } else { 0 };
         let unlinked = self.place.window.start;
         for (i, &pc) in p.slots.iter().enumerate() {
             if i < plain {
@@ -179,7 +240,11 @@ impl Draft {
             }
             self.slots.push(Slot {
                 code: unlinked,
-                guest_pc: if i < plain { pc } else { NOTES[i - plain] },
+                guest_pc: match i {
+                    _ if i < plain => pc,
+                    _ if i < guards => NOTES[i - plain],
+                    _ => !pc,
+                },
             });
         }
         let cells = p.cells.iter().map(|&guest_pc| Slot { code: 0, guest_pc });
@@ -224,6 +289,8 @@ impl Draft {
             counters: self.place.counters,
             guest_len: self.end,
             thunk: self.thunk,
+            text_len: (self.place.guest.end - self.place.guest.start) as u32,
+            spare: 0,
             insns: self.insns,
             worth: self.worth,
             code: put(&self.code, self.code.len(), PAGE)?,
@@ -236,6 +303,8 @@ impl Draft {
             faults: put(self.faults.as_bytes(), self.faults.len(), 8)?,
             relocs: put(self.relocs.as_bytes(), self.relocs.len(), 8)?,
             order: put(self.linked.as_bytes(), self.linked.len(), 8)?,
+            foreign: put(self.foreign.as_bytes(), self.foreign.len(), 8)?,
+            guards: put(self.guards.as_bytes(), self.guards.len(), 8)?,
         };
         self.header = vec![Header {
             len: at as u64,
@@ -253,6 +322,8 @@ impl Draft {
             (self.faults.as_bytes(), 8),
             (self.relocs.as_bytes(), 8),
             (self.linked.as_bytes(), 8),
+            (self.foreign.as_bytes(), 8),
+            (self.guards.as_bytes(), 8),
         ];
         parts.clear();
         for (bytes, align) in all {

@@ -26,6 +26,8 @@ fn piece<'a>(code: &'a [u8], relocs: &'a [Field], pc: u64, to: u64) -> Piece<'a>
         code,
         slots: smallvec![to, NOTES[0] + 70, NOTES[1] + 70],
         noted: true,
+        guards: 0,
+        foreign: smallvec![],
         cells: smallvec![pc],
         entries: smallvec![(pc, 4)],
         ranges: smallvec![(pc, pc + 8)],
@@ -137,9 +139,91 @@ fn what_does_not_fit_or_belong_is_left_out() {
             .all(|n| View::of(&bytes[..n], KEY).is_none())
     );
     // Tables that point out of the file.
-    for at in (96..size_of::<Header>()).step_by(4) {
+    for at in (104..size_of::<Header>()).step_by(4) {
         let mut bad = bytes.clone();
         bad[at + 3] = 0x7f;
         assert!(View::of(&bad, KEY).is_none(), "{at}");
     }
+}
+
+/// A text into which traces reach.
+fn other(guest: u64, len: u64) -> Foreign {
+    Foreign::new([8, guest], &(guest..guest + len)).expect("not too large")
+}
+
+/// A trace of blocks at `pc`, in another text, and at `pc` + 8.
+fn across<'a>(code: &'a [u8], relocs: &'a [Field], pc: u64, f: Foreign, at: u64) -> Piece<'a> {
+    let fault = |n: u32, guest_pc| FaultSite {
+        access_offset: n,
+        landing_offset: 9,
+        guest_pc,
+    };
+    Piece {
+        tier: Tier::Trace,
+        slots: smallvec![pc + 16, at],
+        noted: false,
+        guards: 1,
+        foreign: smallvec![f],
+        ranges: smallvec![(pc, pc + 8), (at, at + 12), (pc + 8, pc + 16)],
+        faults: smallvec![fault(1, pc), fault(2, at + 8), fault(3, pc + 8)],
+        ..piece(code, relocs, pc, at)
+    }
+}
+
+#[test]
+fn traces_reach_into_other_texts() {
+    let code = [0x90; 20];
+    let (near, far) = (other(GUEST + 0x1000, 0x2000), other(0x40_0000, 0x80_0000));
+    let last = far.guest + 0x7f_fff4;
+    let all = [
+        across(&code, &[], GUEST + 0x100, near, near.guest),
+        across(&code, &[], GUEST + 0x200, far, last),
+        across(&code, &[], GUEST + 0x300, near, near.guest + 0x40),
+    ];
+    let mut d = Draft::new(place(0x10_0000), 3, &[]);
+    for p in &all {
+        d.add(p).expect("room");
+    }
+    // Twice: as made, and from one image to the next.
+    for _ in 0..2 {
+        let bytes = file(&mut d);
+        let v = View::of(&bytes, KEY).expect("an image");
+        assert_eq!(v.header.guest_len, 0x310, "of the text itself");
+        let needed: Vec<_> = v.foreign.iter().map(|f| (f.key, f.needed())).collect();
+        let near = (near.key, near.guest..near.guest + 0x4c);
+        assert_eq!(needed, [near, (far.key, far.guest..last + 12)]);
+        let rows = |g: &Guard| (g.slot, g.foreign);
+        let guards: Vec<_> = v.guards.iter().map(rows).collect();
+        assert_eq!(guards, [(1, 0), (4, 1), (7, 0)]);
+        let (_, slots) = v.mapped();
+        for (n, p) in all.iter().enumerate() {
+            let (u, at) = (&v.units[n], p.slots[1]);
+            assert_eq!(u.guards(), n * 3 + 1..n * 3 + 2);
+            assert_eq!(v.expected(n as u32 * 3 + 1), Some(at));
+            // Nobody branches there, and nobody is linked there.
+            assert_eq!(word(&bytes, slots.start + (n * 3 + 1) * 16 + 8), !at);
+            assert!(v.leading_to(at).is_empty() && v.leading_to(!at).is_empty());
+            assert_eq!(v.ranges(u).collect::<Vec<_>>(), p.ranges.to_vec());
+            for f in &p.faults {
+                let site = v.fault(u.code + f.access_offset);
+                assert_eq!(site, Some((u.code + 9, f.guest_pc)));
+            }
+        }
+        d = Draft::new(place(0x10_0000), 3, &[]);
+        for (n, made) in all.iter().enumerate() {
+            let p = v.piece(n).expect("a unit");
+            assert_eq!((p.guards, &p.slots), (1, &made.slots));
+            d.add(&p).expect("room");
+        }
+    }
+    // A guard of no way into another text, a block in none.
+    let guard = Piece {
+        slots: smallvec![GUEST, GUEST + 4],
+        ..all[0].clone()
+    };
+    let block = Piece {
+        foreign: smallvec![far],
+        ..all[0].clone()
+    };
+    assert_eq!((d.add(&guard), d.add(&block)), (None, None));
 }

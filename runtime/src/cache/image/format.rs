@@ -47,6 +47,9 @@ pub struct Header {
     pub guest_len: u32,
     /// Bytes of the cold-path caller of `Eval` behind the stub, 0 if there is none.
     pub thunk: u32,
+    /// Bytes of the text.
+    pub(super) text_len: u32,
+    pub(super) spare: u32,
     /// Guest instructions in all units.
     pub insns: u64,
     /// What it took to make all units, see [`worth`].
@@ -61,6 +64,8 @@ pub struct Header {
     pub(super) relocs: Section,
     pub(super) order: Section,
     pub(super) runs: Section,
+    pub(super) foreign: Section,
+    pub(super) guards: Section,
 }
 
 /// A unit. Rows are in the order of their code.
@@ -88,7 +93,8 @@ pub struct Unit {
     pub(super) flags: u8,
     /// As [`crate::cache::unit::Unit1::rebuilds`].
     pub rebuilds: u8,
-    pub(super) spare: u8,
+    /// How many of its slots, the last, are guards.
+    pub(super) guards: u8,
 }
 
 pub(super) const LOOPS: u8 = 1;
@@ -112,6 +118,12 @@ impl Unit {
     /// Its slots among all, cells not included.
     pub fn slots(&self) -> Range<usize> {
         self.slots as usize..self.slots as usize + self.n_slots as usize
+    }
+
+    /// Its guards among all slots.
+    pub fn guards(&self) -> Range<usize> {
+        let end = self.slots().end;
+        end - self.guards as usize..end
     }
 }
 
@@ -139,6 +151,59 @@ pub(super) const FREE: Entry = Entry {
 pub(super) struct Slot {
     pub(super) code: u64,
     pub(super) guest_pc: u64,
+}
+
+/// Another text, into which traces of this image reach. Addresses in it are written as offsets from this text's start that begin at `base`,
+/// behind the text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Foreign {
+    /// The text's key: contents, place, build and all.
+    pub key: [u64; 2],
+    /// Its first guest address.
+    pub guest: u64,
+    /// Its bytes.
+    pub len: u32,
+    /// How many of these, from its start, must be as they were mapped for its guards to let anybody pass.
+    pub need: u32,
+    pub(super) base: u32,
+    pub(super) spare: u32,
+}
+
+impl Foreign {
+    /// A text that nothing reaches into yet. `None`: it is too large.
+    pub fn new(key: [u64; 2], guest: &Range<u64>) -> Option<Foreign> {
+        let len = u32::try_from(guest.end - guest.start).ok()?;
+        Some(Foreign {
+            key,
+            guest: guest.start,
+            len,
+            need: 0,
+            base: 0,
+            spare: 0,
+        })
+    }
+
+    /// Whether it has the guest address.
+    pub(super) fn has(&self, pc: u64) -> bool {
+        pc >= self.guest && pc - self.guest < self.len as u64
+    }
+
+    /// What must be as it was mapped.
+    pub fn needed(&self) -> Range<u64> {
+        self.guest..self.guest.wrapping_add(self.need as u64)
+    }
+}
+
+/// A slot that guards the way into another text ([`metaphrase_backend::emit::CompiledUnit::guards`]). In the file it holds the complement of the
+/// address, which nobody branches to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Guard {
+    /// Number of the slot.
+    pub slot: u32,
+    /// Row of the text.
+    pub foreign: u32,
 }
 
 /// Guest addresses, from the start of the text.
@@ -193,6 +258,10 @@ pub struct Piece<'a> {
     pub slots: SmallVec<[u64; 4]>,
     /// Whether the last two of these are notes ([`NOTES`]).
     pub noted: bool,
+    /// How many of these, the last, are guards.
+    pub guards: u8,
+    /// Other texts into which it reaches.
+    pub foreign: SmallVec<[Foreign; 1]>,
     /// Guest address of each cell.
     pub cells: SmallVec<[u64; 2]>,
     /// Guest address and offset of each entry.
@@ -241,6 +310,10 @@ pub struct View<'a> {
     faults: &'a [Fault],
     relocs: &'a [Field],
     order: &'a [u32],
+    /// Other texts.
+    pub foreign: &'a [Foreign],
+    /// All guards.
+    pub guards: &'a [Guard],
 }
 
 impl std::fmt::Debug for View<'_> {
@@ -272,6 +345,8 @@ impl<'a> View<'a> {
             faults: rows(file, header.faults)?,
             relocs: rows(file, header.relocs)?,
             order: rows(file, header.order)?,
+            foreign: rows(file, header.foreign)?,
+            guards: rows(file, header.guards)?,
         };
         rows::<u32>(file, header.runs).filter(|r| r.len() == v.units.len() + 1)?;
         let pages = [header.code, header.slots, header.runs];
@@ -323,7 +398,22 @@ impl<'a> View<'a> {
             .binary_search_by_key(&offset, |f| f.access)
             .ok()?;
         let f = self.faults[i];
-        Some((f.landing, self.header.guest + f.pc as u64))
+        Some((f.landing, self.address(f.pc)))
+    }
+
+    /// The guest address that is so far from the text's start, or in another text.
+    fn address(&self, offset: u32) -> u64 {
+        if offset <= self.header.text_len {
+            return self.header.guest + offset as u64;
+        }
+        let n = self.foreign.partition_point(|f| f.base <= offset);
+        let f = n.checked_sub(1).and_then(|n| self.foreign.get(n));
+        f.map_or(0, |f| f.guest.wrapping_add((offset - f.base) as u64))
+    }
+
+    /// The guest address that a guard expects.
+    pub fn expected(&self, slot: u32) -> Option<u64> {
+        self.slots.get(slot as usize).map(|s| !s.guest_pc)
     }
 
     /// Numbers of the slots that lead to a guest address.
@@ -343,10 +433,24 @@ impl<'a> View<'a> {
 
     /// Guest addresses translated in a unit.
     pub fn ranges(&self, u: &Unit) -> impl Iterator<Item = (u64, u64)> + use<'a> {
-        let guest = self.header.guest;
+        let v = *self;
         let of = rows(self.ranges, u.ranges, u.n_ranges);
-        of.iter()
-            .map(move |r| (guest + r.start as u64, guest + r.end as u64))
+        of.iter().map(move |r| {
+            let start = v.address(r.start);
+            let len = r.end.wrapping_sub(r.start);
+            (start, start.wrapping_add(len as u64))
+        })
+    }
+
+    /// Other texts into which a unit reaches.
+    fn reaches(&self, u: &Unit) -> SmallVec<[Foreign; 1]> {
+        let text = self.header.guest..self.header.guest + self.header.text_len as u64;
+        let of = |pc| self.foreign.iter().find(|f: &&Foreign| f.has(pc));
+        let mut all = SmallVec::new();
+        for (start, _) in self.ranges(u).filter(|r| !text.contains(&r.0)) {
+            all.extend(of(start).filter(|f| !all.contains(*f)).copied());
+        }
+        all
     }
 
     /// A unit, to be put into another image.
@@ -356,11 +460,15 @@ impl<'a> View<'a> {
         let noted = u.flags & NOTED != 0;
         let all = rows(self.slots, u.slots, u.n_slots + u.n_cells);
         let (slots, cells) = all.split_at_checked(u.n_slots as usize)?;
+        let (exits, guards) = slots.split_at_checked(slots.len().checked_sub(u.guards.into())?)?;
+        let expected = guards.iter().map(|s| !s.guest_pc);
         let faults = rows(self.faults, u.faults, u.n_faults).iter();
         Some(Piece {
             tier: u.tier(),
             code,
-            slots: slots.iter().map(|s| s.guest_pc).collect(),
+            slots: exits.iter().map(|s| s.guest_pc).chain(expected).collect(),
+            guards: u.guards,
+            foreign: self.reaches(u),
             noted,
             cells: cells.iter().map(|s| s.guest_pc).collect(),
             entries: self.entries(u).map(|(pc, at)| (pc, at - u.code)).collect(),
@@ -369,7 +477,7 @@ impl<'a> View<'a> {
                 .map(|f| FaultSite {
                     access_offset: f.access - u.code,
                     landing_offset: f.landing - u.code,
-                    guest_pc: self.header.guest + f.pc as u64,
+                    guest_pc: self.address(f.pc),
                 })
                 .collect(),
             relocs: rows(self.relocs, u.relocs, u.n_relocs),

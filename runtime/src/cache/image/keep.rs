@@ -1,7 +1,7 @@
 //! Into images: what this process has translated, and what was in them before.
 
 use super::draft::{Draft, Place};
-use super::format::{Field, PAGE, Piece, View, worth};
+use super::format::{Field, Foreign, PAGE, Piece, View, worth};
 use super::mapped::{COUNTERS, Image};
 use super::revive::MODE;
 use super::{Kept, name};
@@ -20,6 +20,7 @@ use metaphrase_backend::baseline::{Baseline, NOTES};
 use metaphrase_backend::stubs;
 use smallvec::{SmallVec, smallvec};
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use zerocopy::IntoBytes;
 
@@ -38,7 +39,7 @@ const FEW: u64 = 10;
 /// What there is to keep of one text.
 #[derive(Default)]
 struct Found<'a> {
-    units: Vec<&'a Unit1>,
+    units: Vec<(&'a Unit1, SmallVec<[Foreign; 1]>)>,
     /// Blocks that ran too rarely for code of their own.
     cold: Vec<&'a Block0>,
     /// What has been translated since images were last written, see [`worth`].
@@ -115,7 +116,7 @@ impl Tier1 {
     }
 
     /// What there is for each text.
-    fn look<'a>(&self, t: &'a Tables, texts: &[std::sync::Arc<Kept>]) -> Vec<Found<'a>> {
+    fn look<'a>(&self, t: &'a Tables, texts: &[Arc<Kept>]) -> Vec<Found<'a>> {
         let mut found: Vec<Found<'a>> = texts.iter().map(|_| Found::default()).collect();
         // In the order of their addresses, as the texts are.
         let ranges: Vec<Range<u64>> = texts.iter().map(|k| k.guest()).collect();
@@ -127,16 +128,14 @@ impl Tier1 {
         };
         let fresh = self.images.fresh.load(Ordering::Relaxed);
         for u in t.units().filter(|u| u.mode == MODE && u.kept.is_some()) {
-            let Some(&(start, end)) = u.ranges.first() else {
+            let at = u.ranges.iter().map(|r| within(r.0, r.1));
+            let Some(at) = at.collect::<Option<SmallVec<[usize; 8]>>>() else {
                 continue;
             };
-            let Some(n) = within(start, end) else {
+            let (Some(&n), Some(foreign)) = (at.first(), foreign(u, &at, texts)) else {
                 continue;
             };
-            if u.ranges.iter().any(|r| within(r.0, r.1) != Some(n)) {
-                continue;
-            }
-            found[n].units.push(u);
+            found[n].units.push((u, foreign));
             if u.id >= fresh {
                 found[n].fresh += worth(u.tier, u.guest_insns);
             }
@@ -153,7 +152,7 @@ impl Tier1 {
             }
         }
         for f in &mut found {
-            f.units.sort_by_key(|u| u.id);
+            f.units.sort_by_key(|u| u.0.id);
             f.cold.sort_by_key(|b| b.pc);
         }
         found
@@ -167,19 +166,26 @@ impl Tier1 {
         found: &Found<'_>,
         before: Option<View<'_>>,
     ) -> Option<Draft> {
-        let mut pieces = Vec::new();
+        let mut old = Vec::new();
         if let Some(v) = &before {
             let same = kept.image.filter(|i| std::ptr::eq(i.view.header, v.header));
             let piece = |n: u32| {
+                if same.is_some_and(|i| useless(i, n)) {
+                    return None;
+                }
                 let runs = same.map_or(0, |i| i.runs(n));
                 Some(Piece {
                     runs,
                     ..v.piece(n as usize)?
                 })
             };
-            pieces.extend((0..v.units.len() as u32).filter_map(piece));
+            old.extend((0..v.units.len() as u32).filter_map(piece));
         }
-        pieces.extend(found.units.iter().filter_map(|u| piece_of(t, u)));
+        // Guards stand together, because they are written in each process; new ones first, which are good for what is mapped now.
+        let fresh = found.units.iter().filter_map(|(u, f)| piece_of(t, u, f));
+        let (made, fresh) = fresh.partition::<Vec<_>, _>(|p| p.guards > 0);
+        let (reaching, mut pieces) = old.into_iter().partition::<Vec<_>, _>(|p| p.guards > 0);
+        pieces.extend(fresh.into_iter().chain(made).chain(reaching));
         // Where there is better code than baseline, nobody needs that.
         let mut best: HashMap<u64, Tier> = HashMap::new();
         for p in pieces.iter().filter(|p| p.tier != Tier::Baseline) {
@@ -263,6 +269,8 @@ impl Tier1 {
                 code: &c.code,
                 slots: c.slots.iter().copied().collect(),
                 noted: c.slots.ends_with(&NOTES),
+                guards: 0,
+                foreign: SmallVec::new(),
                 cells: c.cells.iter().map(|c| c.guest_pc).collect(),
                 entries: c.entries.iter().copied().collect(),
                 ranges: smallvec![(b.pc, b.pc + b.len())],
@@ -278,15 +286,41 @@ impl Tier1 {
     }
 }
 
+/// Whether a trace of an image has run in this process and was never let into the other texts.
+fn useless(image: &Image, n: u32) -> bool {
+    let barred = |u| image.never_armed(u);
+    let ran = image.counter(n).map_or(0, |c| c.progress(LONGEST));
+    image.view.units.get(n as usize).is_some_and(barred) && ran >= RUNS
+}
+
+/// The other texts into which a unit reaches, if each way into one is guarded. `at`: in which text each of its blocks lies.
+fn foreign(u: &Unit1, at: &[usize], texts: &[Arc<Kept>]) -> Option<SmallVec<[Foreign; 1]>> {
+    let first = *at.first()?;
+    let mut all = SmallVec::new();
+    let mut guards = u.guards().iter().map(|s| s.guest_pc);
+    let mut before = first;
+    for (&n, r) in at.iter().zip(&u.ranges) {
+        if n != first && n != before {
+            guards.next().filter(|pc| *pc == r.0)?;
+            let f = Foreign::new(texts[n].key, &texts[n].text.guest)?;
+            if !all.contains(&f) {
+                all.push(f);
+            }
+        }
+        before = n;
+    }
+    guards.next().is_none().then_some(all)
+}
+
 /// A unit of this process.
-fn piece_of<'a>(t: &Tables, u: &'a Unit1) -> Option<Piece<'a>> {
+fn piece_of<'a>(t: &Tables, u: &'a Unit1, foreign: &[Foreign]) -> Option<Piece<'a>> {
     let kept = u.kept.as_ref()?;
     // SAFETY: the unit is in the tables, whose lock the caller holds, so its code stays where it is.
     let code = unsafe { std::slice::from_raw_parts(u.exec as *const u8, u.len) };
     let after = (u.slots.0 + u.slots.1 * size_of::<ChainSlot>()) as *const ChainSlot;
     // SAFETY: cells stand behind the slots, for as long.
     let cells = unsafe { std::slice::from_raw_parts(after, kept.cells as usize) };
-    // Of a trace that reaches into another file only its first block's own code is kept; that has run as often.
+    // Of what reaches into another file and is not kept only the first block's own code is; that has run as often.
     let first = u.entries.first().and_then(|e| t.block((e.0, MODE)));
     let runs = first.map_or(0, Block0::own_executions);
     Some(Piece {
@@ -294,6 +328,8 @@ fn piece_of<'a>(t: &Tables, u: &'a Unit1) -> Option<Piece<'a>> {
         code,
         slots: u.slots().iter().map(|s| s.guest_pc).collect(),
         noted: kept.noted,
+        guards: kept.guards,
+        foreign: foreign.into(),
         cells: cells.iter().map(|c| c.guest_pc).collect(),
         entries: u
             .entries

@@ -3,16 +3,17 @@
 //! Images are never unmapped: a CPU may be in one long after it has been given up, and the fault handler looks at all of them. Slots are
 //! this process's own; everything else is shared with whoever has mapped the same file.
 
-use super::format::{Entry, View};
+use super::format::{Entry, Guard, Unit, View};
 use crate::cache::counter::{Counter, SHARDS, STRIDE};
 use memmap2::Mmap;
 use metaphrase_backend::abi::ChainSlot;
 use std::fs::File;
 use std::io;
+use std::mem::offset_of;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 /// Bytes of counters, at a window's end.
 pub const COUNTERS: u64 = (STRIDE * SHARDS) as u64;
@@ -222,6 +223,49 @@ impl Image {
             })
         };
         slots.filter(|n| undo(n)).count() as u64
+    }
+
+    /// What a guard compares with.
+    fn guard(&self, slot: u32) -> Option<&AtomicU64> {
+        let at = self.slots.start + slot as u64 * size_of::<ChainSlot>() as u64;
+        let word = at + offset_of!(ChainSlot, guest_pc) as u64;
+        // SAFETY: mapped; code reads it, and nobody else writes it.
+        (at < self.slots.end).then(|| unsafe { &*(word as *const AtomicU64) })
+    }
+
+    /// Lets traces go on into the other text of this row, or those that have been let leave where they would.
+    pub fn arm(&self, foreign: u32, on: bool) {
+        let of = |g: &&Guard| g.foreign == foreign;
+        for g in self.view.guards.iter().filter(of) {
+            if let (Some(word), Some(pc)) = (self.guard(g.slot), self.view.expected(g.slot)) {
+                let was = word.load(Ordering::Relaxed) == pc;
+                if was != on {
+                    // Not what it was before it was armed, nor the address of any instruction.
+                    word.store(if on { pc } else { !pc ^ 1 }, Ordering::Release);
+                }
+            }
+        }
+    }
+
+    /// What guards of a unit compare with, and the addresses that they expect.
+    fn words(&self, u: &Unit) -> impl Iterator<Item = (u64, u64)> + use<'_> {
+        let guards = u.guards().map(|n| n as u32);
+        guards.filter_map(|n| {
+            Some((
+                self.guard(n)?.load(Ordering::Relaxed),
+                self.view.expected(n)?,
+            ))
+        })
+    }
+
+    /// Whether a trace is let into all other texts into which it reaches.
+    pub fn armed(&self, u: &Unit) -> bool {
+        self.words(u).all(|(word, pc)| word == pc)
+    }
+
+    /// Whether a trace has not been let into one of them, ever.
+    pub fn never_armed(&self, u: &Unit) -> bool {
+        self.words(u).any(|(word, pc)| word == !pc)
     }
 
     /// Has everybody leave for the dispatcher: no exit leads into the image any more, loops come back.

@@ -9,6 +9,10 @@
 //! tables know nothing better; only when something has to be known of a unit (a link from other code, a counter that ran out) is it
 //! *revived*: its block and unit are put into the tables ([`revive`]). When anything of a text changes, its image is given up as a whole.
 //!
+//! A trace may reach into other texts. The image where it begins says which, with their keys, and the way into each is guarded: a slot holds
+//! the address to which the branch must go, while that text is mapped as it was, and else nothing that any branch goes to. So guards
+//! are *armed* when the second of the two texts is mapped, and disarmed when the other text changes.
+//!
 //! What has been translated in this process is put into images when it ends ([`keep`]).
 
 pub mod draft;
@@ -20,7 +24,7 @@ pub(crate) mod revive;
 
 use crate::sync::{RwLock, RwLockWriteGuard};
 use folder::Folder;
-use format::Entry;
+use format::{Entry, Foreign};
 use mapped::{COUNTERS, Image};
 use metaphrase_backend::host;
 use std::collections::hash_map::DefaultHasher;
@@ -62,6 +66,39 @@ impl Kept {
     fn image(&self) -> Option<&'static Image> {
         self.image.filter(|_| !self.guest().is_empty())
     }
+
+    /// Whether it is this other text of an image, and nothing that the image's traces need of it has changed.
+    fn serves(&self, f: &Foreign) -> bool {
+        let (now, need) = (self.guest(), f.needed());
+        self.key == f.key && now.start <= need.start && need.end <= now.end
+    }
+
+    /// Arms or disarms, in its image, the guards of the ways into a text.
+    fn guard(&self, other: &Kept, on: bool) -> bool {
+        let Some(i) = self.image else { return false };
+        let mut any = false;
+        for (n, f) in (0..).zip(i.view.foreign) {
+            if f.key == other.key && other.serves(f) == on {
+                let way = if on { "open" } else { "closed" };
+                tracing::debug!(
+                    target: "cache",
+                    "{:#x}: the way to {:#x} is {way}", self.text.guest.start, f.guest
+                );
+                i.arm(n, on);
+                any = true;
+            }
+        }
+        any
+    }
+}
+
+/// What [`Images::changed`] did.
+#[derive(Debug, Default)]
+pub struct Changed {
+    /// Images to be closed.
+    pub closed: Vec<&'static Image>,
+    /// Whether traces of others reached into what has changed.
+    pub disarmed: bool,
 }
 
 /// The texts of a process and their images.
@@ -114,6 +151,12 @@ impl Images {
         self.folder.is_some()
     }
 
+    /// What tells a text, where it is and what its image depends on from all others.
+    fn key(&self, text: &Text) -> [u64; 2] {
+        let (guest, window) = (text.guest.start, text.window.start);
+        hash_twice(&(self.setting, text.identity, guest, window))
+    }
+
     /// A text has been mapped. Its image, if there is one.
     pub fn map(&self, text: Text) -> Option<&'static Image> {
         let folder = self.folder.as_ref()?;
@@ -127,12 +170,7 @@ impl Images {
         if texts.iter().any(taken) {
             return None;
         }
-        let key = hash_twice(&(
-            self.setting,
-            text.identity,
-            text.guest.start,
-            text.window.start,
-        ));
+        let key = self.key(&text);
         let file = folder.read(name(key));
         let image = file.and_then(|f| {
             let r = Image::open(&f, key, &text.window);
@@ -156,6 +194,10 @@ impl Images {
             image,
             end,
         };
+        for other in texts.iter() {
+            other.guard(&kept, true);
+            kept.guard(other, true);
+        }
         texts.insert(n, Arc::new(kept));
         self.any.fetch_or(image.is_some(), Ordering::Release);
         image
@@ -184,15 +226,28 @@ impl Images {
                 .any(|k| meet(&k.guest(), start, end))
     }
 
-    /// Guest code in `[start, end)` may have changed: the images to be closed.
-    pub fn changed(&self, start: u64, end: u64) -> Vec<&'static Image> {
+    /// Of the blocks of a trace: which of them are entered from another text than their own, which is not the first block's. None is
+    /// if any lies in no text, for then the trace cannot be kept.
+    pub fn borders(&self, pcs: &[u64]) -> Vec<bool> {
+        let texts = self.texts.read();
+        let of = |&pc: &u64| {
+            let n = texts.partition_point(|k| k.text.guest.start <= pc);
+            let k = texts.get(n.checked_sub(1)?)?;
+            k.guest().contains(&pc).then_some(n)
+        };
+        let Some(at) = pcs.iter().map(of).collect::<Option<Vec<_>>>() else {
+            return vec![false; pcs.len()];
+        };
+        let other = |i: usize| i > 0 && at[i] != at[0] && at[i] != at[i - 1];
+        (0..at.len()).map(other).collect()
+    }
+
+    /// Guest code in `[start, end)` may have changed: no guard leads there any more.
+    pub fn changed(&self, start: u64, end: u64) -> Changed {
         let mut closed = Vec::new();
-        for k in self
-            .texts
-            .read()
-            .iter()
-            .filter(|k| meet(&k.guest(), start, end))
-        {
+        let mut disarmed = false;
+        let texts = self.texts.read();
+        for k in texts.iter().filter(|k| meet(&k.guest(), start, end)) {
             let still = k.image().map_or(0..0, Image::guest);
             let cut = if meet(&still, start, end) {
                 closed.extend(k.image());
@@ -202,8 +257,11 @@ impl Images {
             };
             tracing::trace!(target: "cache", "{:#x}: changed from {cut:#x}", k.text.guest.start);
             k.end.store(cut, Ordering::Release);
+            for other in texts.iter() {
+                disarmed |= other.guard(k, false);
+            }
         }
-        closed
+        Changed { closed, disarmed }
     }
 
     /// Units with lower numbers need not be kept: they are the parent's, or have been.
@@ -275,12 +333,5 @@ fn build_id() -> Option<[u8; 20]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn this_build_can_be_told_from_others() {
-        let id = build_id().expect("the linker was asked for an identification");
-        assert_ne!(id, [0; 20]);
-    }
-}
+#[path = "mod_tests.rs"]
+mod tests;

@@ -19,6 +19,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Translations in images are of this mode alone: IEEE defaults, round to nearest.
 pub(crate) const MODE: u64 = 0;
 
+/// Guest addresses of a trace's blocks, as far as its guards let anybody go.
+fn reached(u: &Unit1) -> Vec<u64> {
+    let all = |i: &Image, n: u32| i.view.units.get(n as usize).is_some_and(|u| i.armed(u));
+    let own = match u.image {
+        Some((i, n)) if !all(i, n) => i.guest(),
+        _ => 0..u64::MAX,
+    };
+    let starts = u.ranges.iter().map(|r| r.0);
+    starts.filter(|pc| own.contains(pc)).collect()
+}
+
 impl Tier1 {
     /// The block at `pc`, which lies in a text that has an image, made from guest memory and put into the tables with its unit. `None`: its
     /// code cannot be read.
@@ -29,7 +40,7 @@ impl Tier1 {
             let t = self.tables.read();
             let unit = t.block((pc, MODE)).and_then(Block0::unit);
             let trace = unit.filter(|(u, _)| u.tier == Tier::Trace && u.image.is_some());
-            trace.map_or(Vec::new(), |(u, _)| u.ranges.iter().map(|r| r.0).collect())
+            trace.map_or(Vec::new(), |(u, _)| reached(u))
         };
         for &part in parts.iter().filter(|p| **p != pc) {
             self.revive_one(maker, part);
@@ -142,7 +153,7 @@ impl Tier1 {
     /// The bytecode behind a cell of an image. `None`: the guest's code cannot be read any more.
     pub(crate) fn bytecode(&self, cell: &ChainSlot) -> Option<&Bytecode> {
         let b = self.revive(&mut Maker::default(), cell.guest_pc)?;
-        // SAFETY: in the tables as long as the image is in use, and freed only after each CPU that could be in it has left.
+        // SAFETY: in the tables as long as the code is entered that uses the cell, and freed only after each CPU that could be in it has left.
         let code = unsafe { &(*b).code };
         cell.code
             .store(ptr::from_ref(code) as u64, Ordering::Release);
