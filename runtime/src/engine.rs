@@ -224,7 +224,11 @@ impl Engine {
                     cpu.count(Counter::Tier0Runs);
                     cpu.phase(Phase::Tier0);
                     // SAFETY: this thread's frame, named in `run`; the block was built for it.
-                    Back::Tier0(unsafe { interp::run(&raw mut *cpu.frame, b, force) })
+                    let left = unsafe { interp::run(&raw mut *cpu.frame, b, force) };
+                    if force {
+                        cpu.repeated();
+                    }
+                    Back::Tier0(left)
                 }
                 Next::Native(_, code) | Next::Image(code) => {
                     cpu.count(Counter::Tier1Runs);
@@ -266,6 +270,7 @@ impl Engine {
                     Flow::Continue
                 }
                 Left::Retry => {
+                    self.retry(cpu, &mut scratch);
                     force = true;
                     Flow::Continue
                 }

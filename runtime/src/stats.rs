@@ -121,7 +121,7 @@ counters! {
     LinksJump           "chain.jump_cache_fills"     Count "Jump-cache entries written";
     BrokenEviction      "chain.broken_by_eviction"   Count "Links undone because a region was evicted";
     BrokenInvalidation  "chain.broken_by_invalidation" Count "Links undone because guest code changed or went away";
-    BrokenRebuild       "chain.broken_by_rebuild"    Count "Links undone because a region was replaced by one with more entries";
+    BrokenRebuild       "chain.broken_by_rebuild"    Count "Links undone because a region was replaced by one with more entries, or given up for its NaNs";
 
     LeftUnlinkedBlock   "exit.unlinked_block"        Count "Tier 0 left at a direct exit without a link";
     LeftUnlinkedSlot    "exit.unlinked_slot"         Count "Native code left at a direct exit without a link";
@@ -129,7 +129,7 @@ counters! {
     LeftStop            "exit.stop"                  Count "Left because another thread or a signal asked for it";
     LeftTrap            "exit.trap"                  Count "Left at a system call, breakpoint, undefined instruction or barrier";
     LeftFault           "exit.fault"                 Count "Left tier 0 at a memory access that failed";
-    LeftRetry           "exit.retry"                 Count "Left native code at a memory access that failed; repeated in tier 0";
+    LeftRetry           "exit.retry"                 Count "Left native code at a memory access that failed, or regions at a NaN; repeated in tier 0";
     LeftHot             "exit.hot"                   Count "Left baseline code at the end of a round of executions, for the dispatcher to look for better code";
     LeftAlign           "exit.align"                 Count "Left at a misaligned access that demands alignment";
 
@@ -139,6 +139,7 @@ counters! {
     CompileNoRoom       "compile.no_room"            Count "Compiled regions dropped for want of code memory";
     CompileStale        "compile.stale"              Count "Compiled regions dropped because guest code changed meanwhile";
     CompileRebuilds     "compile.rebuilds"           Count "Regions that replaced one with fewer entries";
+    Retreats            "compile.retreats"           Count "Regions given up for baseline code because they left for the interpreter too often, at NaNs";
     CompileEntries      "compile.entries"            Count "Entries of regions";
     CompileInsns        "compile.guest_insns"        Count "Guest instructions compiled";
     CompileDistinct     "compile.guest_insns_distinct" Count "Distinct guest instructions compiled (with --stats)";

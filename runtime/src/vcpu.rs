@@ -143,6 +143,7 @@ pub struct Vcpu {
     pub(crate) left: u64,
     pub(crate) clock: Clock,
     pub(crate) rare: rare::Window,
+    pub(crate) exits: rare::Exits,
 }
 
 /// What other threads may see of a CPU.
@@ -218,6 +219,7 @@ impl Vcpu {
             left: 0,
             clock: Clock::default(),
             rare: rare::Window::default(),
+            exits: rare::Exits::default(),
         }
     }
 

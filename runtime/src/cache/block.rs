@@ -12,7 +12,7 @@ use metaphrase_backend::bytecode::Bytecode;
 use metaphrase_ir::{Exit, IndirectKind};
 use smallvec::SmallVec;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU64, Ordering};
 
 /// How a block ends, as far as traces and regions ask.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +56,8 @@ pub struct Block0 {
     pub dead: AtomicBool,
     /// In the compile queue, or refused by it.
     pub queued: AtomicBool,
+    /// See [`Block0::leave_regions`].
+    retreats: AtomicU8,
     /// How the block ends.
     pub ends: Ends,
     links: [AtomicPtr<Block0>; 2],
@@ -125,6 +127,7 @@ impl Block0 {
             next_on_page: AtomicPtr::new(ptr::null_mut()),
             dead: AtomicBool::new(false),
             queued: AtomicBool::new(false),
+            retreats: AtomicU8::new(0),
         }
     }
 
@@ -240,6 +243,23 @@ impl Block0 {
     fn counter(&self) -> Option<Counter> {
         // SAFETY: it lies in the area of counters, which is never unmapped; it is unset when the code is retired.
         unsafe { Counter::at(self.counter.load(Ordering::Acquire)) }
+    }
+
+    /// A region that contained the block left in it too often: it is kept out of regions until [`Self::second_chance`], or for good if it
+    /// has had that. (The number is odd while it is kept out.)
+    pub fn leave_regions(&self) {
+        self.retreats.fetch_or(1, Ordering::Relaxed);
+    }
+
+    /// The block, or the trace that it is part of, is hot and seems fit for a region now.
+    pub fn second_chance(&self) {
+        let (from, to, seq) = (1, 2, Ordering::Relaxed);
+        let _ = self.retreats.compare_exchange(from, to, seq, seq);
+    }
+
+    /// Whether it is kept out of regions.
+    pub fn stays_out(&self) -> bool {
+        self.retreats.load(Ordering::Relaxed) & 1 != 0
     }
 
     /// Native code for this block exists; it counts `count` executions, if it counts. The caller holds the tables' lock for writing.

@@ -251,6 +251,17 @@ impl Tables {
         self.inside.get(&key).and_then(|&id| self.unit(id))
     }
 
+    /// Numbers of the regions that contain the instruction at the key's guest address.
+    pub fn regions_with(&self, (pc, mode): Key) -> Vec<u64> {
+        let on_page = self.unit_pages.get(&(pc >> PAGE));
+        let units = on_page.into_iter().flatten();
+        let contains = |u: &Unit1| u.tier == Tier::Optimized && u.mode == mode && u.covers(pc);
+        units
+            .copied()
+            .filter(|id| self.unit(*id).is_some_and(contains))
+            .collect()
+    }
+
     /// Links a chain slot to the native code of its target, if there is any.
     pub fn link_slot(&self, slot: &ChainSlot, to: &Block0) -> bool {
         if to.dead.load(Ordering::Acquire) || to.pc != slot.guest_pc {

@@ -11,6 +11,7 @@ mod own;
 mod placed;
 mod record;
 pub mod region;
+mod retreat;
 pub mod tier1;
 pub mod trace;
 

@@ -141,7 +141,7 @@ impl Tier1 {
         let links = match why {
             EndReason::Evicted => Counter::BrokenEviction,
             EndReason::Invalidated => Counter::BrokenInvalidation,
-            EndReason::Rebuilt => Counter::BrokenRebuild,
+            EndReason::Rebuilt | EndReason::Retreated => Counter::BrokenRebuild,
         };
         let now = self.stats.now_ns();
         for g in gone {
@@ -153,7 +153,7 @@ impl Tier1 {
                 _ if g.tier != Tier::Optimized => {}
                 EndReason::Evicted => self.stats.add(Counter::EvictedRegions, 1),
                 EndReason::Invalidated => self.stats.add(Counter::InvalidatedRegions, 1),
-                EndReason::Rebuilt => {}
+                EndReason::Rebuilt | EndReason::Retreated => {}
             }
             if let Some(mut d) = self.stats.detail() {
                 d.ended(g.id, now, why);

@@ -108,7 +108,7 @@ fn grow<'a>(
     missing: &mut Vec<u64>,
 ) -> Option<Grown<'a>> {
     let (anchor, mode) = key;
-    let stays = |b: &Block0| threshold > WARM && baseline::stays(&b.code);
+    let stays = |b: &Block0| threshold > WARM && (b.stays_out() || baseline::stays(&b.code));
     tables.block(key).filter(|b| !b.is_empty() && !stays(b))?;
     let mut g = Grown {
         blocks: BTreeMap::new(),

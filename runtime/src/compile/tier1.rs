@@ -258,7 +258,7 @@ impl Tier1 {
     }
 
     /// Frees what no CPU can be in any more.
-    fn free(&self, t: &mut Tables) {
+    pub(super) fn free(&self, t: &mut Tables) {
         self.free_units(&t.collect(self.oldest_active()));
     }
 

@@ -85,7 +85,30 @@ impl Engine {
         }
         b.never_hot(self.config.collect.stats);
         if !cpu.has_many_nans(b.pc) {
+            self.second_chances(b);
             self.queue(cpu, b);
+        }
+    }
+
+    /// For the blocks of the code that begins with this one.
+    fn second_chances(&self, b: &Block0) {
+        let t = self.tier1.tables.read();
+        let unit = b.unit().map(|u| u.0);
+        for r in unit.iter().flat_map(|u| &u.ranges) {
+            if let Some(b) = t.block((r.0, b.mode)) {
+                b.second_chance();
+            }
+        }
+    }
+
+    /// Native code left for the interpreter to repeat an instruction. `s`: for what has to be revived.
+    pub(super) fn retry(&self, cpu: &mut Vcpu, s: &mut Scratch) {
+        if cpu.left_at_nan() {
+            cpu.phase(Phase::Compile);
+            let key = (cpu.frame.guest.pc, cpu.mode());
+            let any = self.tier1.retreat(&mut s.maker, key);
+            cpu.gave_up(any);
+            cpu.phase(Phase::Dispatch);
         }
     }
 

@@ -18,6 +18,8 @@ pub enum EndReason {
     Invalidated,
     /// A region with more entries took its place.
     Rebuilt,
+    /// It left for the interpreter too often, at NaNs.
+    Retreated,
 }
 
 /// One compiled region.

@@ -209,6 +209,10 @@ pub(super) fn translation(s: &Stats) -> Section {
         count(g(Counter::CompileRebuilds)),
     );
     o.fact(
+        "regions given up for their NaNs",
+        count(g(Counter::Retreats)),
+    );
+    o.fact(
         "memory accesses with a landing pad",
         format!(
             "{} ({} needed a thunk)",
