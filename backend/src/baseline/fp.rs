@@ -4,9 +4,9 @@
 //! ([`Cold::Nan`]); else the runtime does the op again ([`Cold::Redo`]). Only while the guest's FP mode is the default (see [`crate::abi::MODE_FP`]). Exceptions accumulate in MXCSR; the
 //! host looks for underflow after rounding, the guest before.
 
-use super::asm::{Enc, Xmm, alu, cc, sh};
+use super::asm::{Enc, RAX, Xmm, alu, cc, sh};
 use super::flags::swaps;
-use super::{Baseline, Cold, Home};
+use super::{Baseline, Cold, Home, Terms};
 use crate::abi::FrameHeader;
 use crate::bytecode::{Bytecode, EvalDesc, Op0};
 use metaphrase_ir::arith::{FPSR_BITS, simd::QC};
@@ -90,7 +90,13 @@ impl Baseline {
                 let a = self.r.get_d(e.args[0]);
                 let x = self.copy_scalar(e.args[0], wide);
                 self.r.asm.rr(scalar(wide, 0x51), false, x, x);
-                self.checked(i, e, wide, x, (a, a, None));
+                let terms = Terms {
+                    a,
+                    b: a,
+                    addend: None,
+                    in_order: true,
+                };
+                self.checked(i, e, wide, x, terms);
             }
             Op::FMulAdd if self.host.fma => {
                 let n = self.r.get_d(e.args[0]);
@@ -98,7 +104,13 @@ impl Baseline {
                 let x = self.copy_scalar(e.args[0], wide);
                 // vfmadd231: x = a * b + x
                 self.r.asm.vex(Enc(0x66, 2, 0xb9), wide, x, a, b);
-                self.checked(i, e, wide, x, (a, b, Some(n)));
+                let terms = Terms {
+                    a,
+                    b,
+                    addend: Some(n),
+                    in_order: false,
+                };
+                self.checked(i, e, wide, x, terms);
             }
             Op::FCvt => {
                 let from = e.tys[0] == Type::F64;
@@ -149,7 +161,8 @@ impl Baseline {
         let (mut a, mut b) = (self.r.get_d(e.args[0]), self.r.get_d(e.args[1]));
         // What is above the first operand gets into the result.
         let commutes = matches!(op, 0x58 | 0x59);
-        if commutes && !self.r.zero_above(a, wide) && self.r.zero_above(b, wide) {
+        let swapped = commutes && !self.r.zero_above(a, wide) && self.r.zero_above(b, wide);
+        if swapped {
             (a, b) = (b, a);
         }
         let x;
@@ -161,26 +174,23 @@ impl Baseline {
             b = self.r.get_d(e.args[1]);
             self.r.asm.rr(scalar(wide, op), false, x, b);
         }
-        self.checked(i, e, wide, x, (a, b, None));
+        let terms = Terms {
+            a,
+            b,
+            addend: None,
+            in_order: !swapped,
+        };
+        self.checked(i, e, wide, x, terms);
     }
 
     /// `x`, made of the operands by one host instruction, is the result unless it is a NaN.
-    fn checked(
-        &mut self,
-        i: u32,
-        e: &EvalDesc,
-        wide: bool,
-        x: Xmm,
-        (a, b, addend): (Xmm, Xmm, Option<Xmm>),
-    ) {
+    fn checked(&mut self, i: u32, e: &EvalDesc, wide: bool, x: Xmm, terms: Terms) {
         self.r.asm.rr(unordered(wide), false, x, x);
         let jump = self.r.asm.jcc(cc::P);
         let c = Cold::Nan {
             jump,
             wide,
-            a,
-            b,
-            addend,
+            terms,
             x,
             op: i,
             d: e.d,
@@ -191,13 +201,12 @@ impl Baseline {
     }
 
     /// Off the main path: the host's NaN is the guest's if one of the factors (terms) is a NaN and nothing else; without any it is the
-    /// default NaN; for the rest the runtime decides. Comparing raises nothing that the op has not raised.
+    /// default NaN. Of two the host takes the first and makes it quiet; so does the guest, unless only the second is signaling. For the rest
+    /// the runtime decides. Comparing raises nothing that the op has not raised.
     pub(super) fn nan_result(&mut self, c: Cold, dirty: (u32, u32)) {
         let Cold::Nan {
             wide,
-            a,
-            b,
-            addend,
+            terms,
             x,
             op,
             d,
@@ -207,6 +216,12 @@ impl Baseline {
         else {
             return;
         };
+        let Terms {
+            a,
+            b,
+            addend,
+            in_order,
+        } = terms;
         let compare = unordered(wide);
         let m = &mut self.r.asm;
         let special = addend.map(|n| {
@@ -220,6 +235,15 @@ impl Baseline {
                 m.rr(compare, false, r, r);
                 let other = m.jcc(cc::NP);
                 m.bind(other, resume as usize);
+            }
+            if in_order {
+                m.put(0x50, 1); // push rax
+                m.movq_rx(RAX, b);
+                m.rr(Enc(0, 1, 0xba), true, 4, RAX); // bt
+                m.put(if wide { 51 } else { 22 }, 1);
+                m.put(0x58, 1); // pop rax
+                let quiet = m.jcc(cc::B);
+                m.bind(quiet, resume as usize);
             }
         } else {
             m.jmp_to(resume as usize);

@@ -80,14 +80,12 @@ enum Cold {
         result: Home,
         resume: u32,
     },
-    /// A scalar result `x` is a NaN, of an op on `a` and `b` (the same: on `a` alone), and a number that is added to it. Nearly always it
-    /// is the host's: what remains are the default NaN, whose sign is the other one, and two NaNs.
+    /// A scalar result `x` is a NaN. Nearly always it is the host's: what remains are the default NaN, whose sign is the other one, and
+    /// some cases of two NaNs.
     Nan {
         jump: u32,
         wide: bool,
-        a: Xmm,
-        b: Xmm,
-        addend: Option<Xmm>,
+        terms: Terms,
         x: Xmm,
         op: u32,
         d: u16,
@@ -117,6 +115,18 @@ enum Cold {
         x: Xmm,
         resume: u32,
     },
+}
+
+/// Operands of a scalar operation.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    /// The same if there is only one.
+    a: Xmm,
+    b: Xmm,
+    /// The number that is added to the product.
+    addend: Option<Xmm>,
+    /// Whether the host's instruction has them in the guest's order.
+    in_order: bool,
 }
 
 /// A condition on flags whose kind turned out to be rare.
