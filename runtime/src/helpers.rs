@@ -88,7 +88,8 @@ fn random() -> u64 {
 /// Frequency of the virtual counter: nanoseconds.
 pub const COUNTER_HZ: u64 = 1_000_000_000;
 
-/// The virtual counter: the host's monotonic clock in nanoseconds.
+/// The virtual counter: the host's monotonic clock in nanoseconds. The host's TSC would take half as long, but only the kernel knows its
+/// rate exactly, steers the clock while it runs, and knows what a suspension or a migration did to it; programs compare the two.
 fn counter() -> u64 {
     let mut t = libc::timespec {
         tv_sec: 0,
