@@ -157,6 +157,7 @@ impl Engine {
     /// Runs a CPU until its environment says to leave; returns that code.
     pub fn run(&self, cpu: &mut Vcpu, env: &mut dyn Environment) -> i32 {
         let base = self.attach(cpu);
+        cpu.begin_window();
         let outer = signal::current();
         signal::set_current(&raw mut *cpu.frame);
         let code = self.run_attached(cpu, env);

@@ -1,4 +1,4 @@
-//! How much processor time the compile threads have taken: a guest that asks for its own is not to see theirs.
+//! How much processor time threads have taken: a guest that asks for its own is not to see that of compile threads.
 //!
 //! A list of the kernel's per-thread clocks. A clock that does not belong to the asking process (a vfork child's parent has them)
 //! counts as nothing. Must not know what compile threads do.
@@ -29,6 +29,11 @@ impl CpuClocks {
     pub fn lock(&self) -> MutexGuard<'_, Vec<libc::clockid_t>> {
         self.0.lock()
     }
+}
+
+/// What the calling thread has taken.
+pub fn this_thread() -> Duration {
+    read(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 
 fn read(clock: libc::clockid_t) -> Duration {

@@ -5,6 +5,7 @@
 //! it costs to leave it is measured ([`Exits`]).
 
 use super::Vcpu;
+use crate::compile::cpu_time;
 use std::time::{Duration, Instant};
 
 /// So much time apart, at least, are looks at the count.
@@ -16,19 +17,17 @@ const FEW: u32 = 64;
 /// Bytes within which code has to do with the place of the last one.
 const NEAR: u32 = 4096;
 
-/// What the count was, and when: at the look before the last, and at the last.
-#[derive(Debug)]
-pub struct Window([(Instant, u32); 2]);
-
-impl Default for Window {
-    fn default() -> Self {
-        Window([(Instant::now(), 0); 2])
-    }
-}
+/// What the count was, and when, in processor time of the thread: at the look before the last, and at the last.
+#[derive(Debug, Default)]
+pub struct Window([(Duration, u32); 2]);
 
 impl Window {
     /// Whether the count, which is `count` by now, rises so fast that regions do not pay.
-    fn is_dear(&mut self, now: Instant, count: u32) -> bool {
+    fn is_dear(&mut self, now: Duration, count: u32) -> bool {
+        if now < self.0[1].0 {
+            // The child of a fork has taken no time yet.
+            self.0 = [(now, count); 2];
+        }
         let (then, before) = self.0[0];
         let n = count.wrapping_sub(before);
         if now - self.0[1].0 >= APART {
@@ -129,12 +128,17 @@ impl Vcpu {
         self.exits.done(Instant::now);
     }
 
+    /// It runs on this thread from now on.
+    pub(crate) fn begin_window(&mut self) {
+        self.rare = Window([(cpu_time::this_thread(), self.frame.header.rare); 2]);
+    }
+
     /// Whether code at `pc` seems better left to baseline code for its NaNs.
     pub(crate) fn has_many_nans(&mut self, pc: u64) -> bool {
         let h = &self.frame.header;
         let (count, last) = (h.rare, h.rare_pc);
         let far = (pc as u32).wrapping_sub(last) as i32;
-        self.rare.is_dear(Instant::now(), count) && far.unsigned_abs() < NEAR
+        self.rare.is_dear(cpu_time::this_thread(), count) && far.unsigned_abs() < NEAR
     }
 }
 
@@ -169,9 +173,8 @@ mod tests {
 
     #[test]
     fn only_what_is_fast_is_dear() {
-        let start = Instant::now();
-        let mut w = Window([(start, 0); 2]);
-        let at = |us: u64| start + Duration::from_micros(us);
+        let at = |us: u64| Duration::from_micros(7_000_000 + us);
+        let mut w = Window([(at(0), 0); 2]);
         assert!(!w.is_dear(at(10), 63), "too few");
         assert!(w.is_dear(at(250), 64));
         assert!(!w.is_dear(at(256), 64));
@@ -181,5 +184,8 @@ mod tests {
         assert!(!w.is_dear(at(3300), 1000), "since 1100");
         assert!(!w.is_dear(at(3300), 1063));
         assert!(w.is_dear(at(3400), 3000));
+        let child = Duration::from_millis(1);
+        assert!(!w.is_dear(child, 5000), "a new clock");
+        assert!(w.is_dear(child * 2, 7000));
     }
 }
