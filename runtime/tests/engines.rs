@@ -186,6 +186,38 @@ fn an_engine_gives_back_memory_and_threads() {
     }
 }
 
+/// Blocks that become hot together do not make their common region again and again: it is there by the time that they are looked at.
+#[test]
+fn blocks_hot_together_make_one_region() {
+    let _g = alone();
+    let code = [
+        0x3600_0060, // loop: tbz x0, #0, even
+        0x9100_0442, // add x2, x2, #1
+        0x1400_0002, // b next
+        0x9100_0842, // even: add x2, x2, #2
+        0xf100_0400, // next: subs x0, x0, #1
+        0x54ff_ff61, // b.ne loop
+        0xd400_0001, // svc #0
+    ];
+    let c = EngineConfig {
+        threshold: 2000,
+        ..EngineConfig::default()
+    };
+    let e = Engine::new(c).unwrap();
+    let mut cpu = Vcpu::new();
+    let r = cpu.regs_mut();
+    (r.pc, r.x[0]) = (code.as_ptr() as u64, 20_000_000);
+    let mut env = Words {
+        code: &code,
+        fault: None,
+    };
+    assert_eq!(e.run(&mut cpu, &mut env), 0);
+    assert_eq!(cpu.regs().x[2], 30_000_000);
+    let s = e.stats();
+    assert_eq!(s.get(Counter::CompileRegions), 1);
+    assert_eq!(s.get(Counter::CompileRebuilds), 0);
+}
+
 /// Many small blocks, some of them short loops, in a loop that adds their numbers into x2, x0 times; their sum.
 fn many_blocks(n: u32) -> (Vec<u32>, u64) {
     let mut code = Vec::new();

@@ -6,6 +6,7 @@ use crate::cache::image::mapped::Image;
 use crate::cache::image::{self, Images, Text};
 use crate::cache::tables::{Key, Tables};
 use crate::cache::unit::{Tier, Unit1};
+use crate::compile::WARM;
 use crate::compile::cpu_time::CpuClocks;
 use crate::compile::make::Maker;
 use crate::compile::record::Made;
@@ -58,7 +59,7 @@ pub struct Tier1 {
     /// CPUs in `run`.
     pub cpus: Mutex<Vec<Arc<CpuShared>>>,
     pub(super) memory: Mutex<Option<CodeMemory>>,
-    queue: Mutex<VecDeque<(Key, Instant)>>,
+    queue: Mutex<VecDeque<(Key, Since)>>,
     wake: Condvar,
     workers: AtomicU32,
     /// The process that workers belong to.
@@ -81,7 +82,7 @@ pub struct ForkGuard<'a> {
     _tables: RwLockWriteGuard<'a, Tables>,
     _retired: MutexGuard<'a, Log>,
     memory: MutexGuard<'a, Option<CodeMemory>>,
-    _queue: MutexGuard<'a, VecDeque<(Key, Instant)>>,
+    _queue: MutexGuard<'a, VecDeque<(Key, Since)>>,
     cpus: MutexGuard<'a, Vec<Arc<CpuShared>>>,
     worker_clocks: MutexGuard<'a, Vec<libc::clockid_t>>,
     stats: stats::ForkGuard<'a>,
@@ -93,6 +94,14 @@ impl std::fmt::Debug for ForkGuard<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("ForkGuard")
     }
+}
+
+/// When a block was found hot.
+#[derive(Clone, Copy, Debug)]
+pub struct Since {
+    at: Instant,
+    /// The number of the next unit then.
+    next_id: u64,
 }
 
 /// A region to compile.
@@ -372,11 +381,19 @@ impl Tier1 {
         Some(m)
     }
 
+    /// For a block that is found hot now.
+    pub fn since(&self) -> Since {
+        Since {
+            at: Instant::now(),
+            next_id: self.next_id.load(Ordering::Relaxed),
+        }
+    }
+
     /// Puts a hot block into the queue.
     pub fn enqueue(&self, key: Key) {
         let depth = {
             let mut q = self.queue.lock();
-            q.push_back((key, Instant::now()));
+            q.push_back((key, self.since()));
             q.len()
         };
         self.wake.notify_one();
@@ -427,7 +444,7 @@ impl Tier1 {
     }
 
     /// Waits for the queue; takes what has run most among its first entries. `None`: time to end.
-    fn next_hot(&self) -> Option<(Key, Instant)> {
+    fn next_hot(&self) -> Option<(Key, Since)> {
         const LOOK: usize = 64;
         let mut q = self.queue.lock();
         loop {
@@ -459,12 +476,12 @@ impl Tier1 {
 
     /// Compiles the region of a hot block and publishes it. `own`: the CPU on whose thread this runs (sync mode).
     /// `queued`: when the block was found hot.
-    pub fn promote(&self, w: &mut Worker, key: Key, queued: Instant, own: Option<&CpuShared>) {
+    pub fn promote(&self, w: &mut Worker, key: Key, queued: Since, own: Option<&CpuShared>) {
         let begun = Instant::now();
-        let wait = (begun - queued).as_nanos() as u64;
+        let wait = (begun - queued.at).as_nanos() as u64;
         self.stats.add(Counter::QueueWait, wait);
         self.stats.peak(Counter::QueueWaitPeak, wait);
-        let choice = self.choose_all(&mut w.maker, key);
+        let choice = self.choose_all(&mut w.maker, key, queued);
         let t = self.stats.add_time(Counter::StageRegion, begun);
         let Some(c) = choice else {
             self.stats.add(Counter::CompileNotNeeded, 1);
@@ -512,10 +529,10 @@ impl Tier1 {
     }
 
     /// As [`Self::choose`], once what belongs to the region and lies in an image has been revived.
-    fn choose_all(&self, maker: &mut Maker, key: Key) -> Option<Choice> {
+    fn choose_all(&self, maker: &mut Maker, key: Key, queued: Since) -> Option<Choice> {
         loop {
             let mut missing = Vec::new();
-            let choice = self.choose(key, &mut missing);
+            let choice = self.choose(key, queued, &mut missing);
             if !self.revive_all(maker, key.1, missing) {
                 return choice;
             }
@@ -523,7 +540,7 @@ impl Tier1 {
     }
 
     /// The region to compile for a hot key, its anchor, and the unit that it replaces. `missing` gets keys that were not in the tables.
-    fn choose(&self, key: Key, missing: &mut Vec<u64>) -> Option<Choice> {
+    fn choose(&self, key: Key, queued: Since, missing: &mut Vec<u64>) -> Option<Choice> {
         let t = self.tables.read();
         if let Some(e) = t.optimized(key) {
             if let Some(b) = t.block(key)
@@ -536,6 +553,14 @@ impl Tier1 {
         if let Some(u) = t.unit_with(key)
             && u.rebuilds < MAX_REBUILDS
         {
+            if u.id >= queued.next_id
+                && self.threshold > WARM
+                && let Some(b) = t.block(key)
+            {
+                // It was hot before the region was there. If the guest still comes to it from outside, a round of executions will say so.
+                b.queued.store(false, Ordering::Release);
+                return None;
+            }
             let anchor = (u.entries[0].0, u.mode);
             let mut entries: Vec<u64> = u.entries.iter().map(|e| e.0).collect();
             entries.push(key.0);

@@ -9,7 +9,6 @@ use crate::vcpu::Vcpu;
 use metaphrase_backend::baseline::Baseline;
 use std::ptr;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 impl Engine {
     /// A block of the interpreter has warmed up, died or been compiled. True: run it in the interpreter all the same.
@@ -132,7 +131,7 @@ impl Engine {
                 if let Some(w) = w.as_mut() {
                     cpu.phase(Phase::Compile);
                     self.tier1
-                        .promote(w, key, Instant::now(), Some(&cpu.shared));
+                        .promote(w, key, self.tier1.since(), Some(&cpu.shared));
                     cpu.phase(Phase::Dispatch);
                 }
             }
