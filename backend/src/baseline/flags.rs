@@ -8,7 +8,7 @@
 use super::asm::{Enc, STATE, Xmm, alu, cc, sh};
 use super::{Baseline, Cold, Known, Rare};
 use crate::bytecode::{BOp, Op0};
-use metaphrase_ir::flags::CARRY_IN;
+use metaphrase_ir::flags::{CARRY_IN, nzcv};
 use metaphrase_ir::{Cond, FlagsKind};
 
 /// Host condition of each guest condition after CMP.
@@ -57,6 +57,21 @@ fn is_fcmp(kind: u64) -> bool {
 }
 
 /// Comparison of scalars: only signaling NaNs are Invalid.
+/// Operands whose comparison, of a kind that subtracts, gives packed flags, if there are any: then a choice between such a comparison
+/// and these flags has a kind that is known.
+fn as_comparison(kind: FlagsKind, flags: u64) -> Option<[u64; 2]> {
+    let minimum = match kind {
+        FlagsKind::Sub64 => 1 << 63,
+        FlagsKind::Sub32 => 1 << 31,
+        _ => return None,
+    };
+    let some = [0, 1, minimum - 1, minimum, minimum + 1];
+    let pairs = some.into_iter().flat_map(|x| some.map(|y| [x, y]));
+    pairs
+        .into_iter()
+        .find(|p| u64::from(nzcv(kind, p[0], p[1])) == flags)
+}
+
 fn ucomis(wide: bool) -> Enc {
     Enc(if wide { 0x66 } else { 0 }, 1, 0x2e)
 }
@@ -179,15 +194,25 @@ impl Baseline {
 
     fn flags_select(&mut self, o: &BOp) {
         let c = self.r.get(o.b);
+        let kind = self.known(o.a).and_then(|k| FlagsKind::from_u64(k.kind));
+        let same = kind.and_then(|k| Some((k, as_comparison(k, o.imm)?)));
         let w = [self.r.get(o.a), self.r.get(o.a + 1), self.r.get(o.a + 2)];
-        self.unknown(o.d);
-        let otherwise = [FlagsKind::Nzcv as u64, o.imm, 0];
+        let (first, otherwise) = match same {
+            Some((kind, [x, y])) => {
+                self.kind(o.d, kind, None);
+                (1, [0, x, y])
+            }
+            None => {
+                self.unknown(o.d);
+                (0, [FlagsKind::Nzcv as u64, o.imm, 0])
+            }
+        };
         let t = self.r.alloc();
         self.r.asm.test8_imm(c, 1);
-        for (n, (r, v)) in w.into_iter().zip(otherwise).enumerate() {
+        for n in first..3 {
             let d = if n == 2 { t } else { self.r.alloc() };
-            self.r.asm.mov_imm(d, v);
-            self.r.asm.cmov(cc::NE, d, r);
+            self.r.asm.mov_imm(d, otherwise[n]);
+            self.r.asm.cmov(cc::NE, d, w[n]);
             self.r.set(o.d + n as u16, d);
         }
     }

@@ -11,7 +11,7 @@ use super::{BOp, Bytecode, Draft, Op0, Pair};
 use crate::abi::{HEADER_SIZE, encode_trap};
 use insts::mov;
 use metaphrase_ir::ops::{Effects, IntCond};
-use metaphrase_ir::{Block, Dest, Exit, Inst, Op, Slot, Type, Unit, Value};
+use metaphrase_ir::{Block, Cond, Dest, Exit, Inst, Op, Slot, Type, Unit, Value};
 
 /// Number of 16-byte temporaries in the frame.
 pub const TEMPS: u32 = 96;
@@ -54,6 +54,8 @@ pub struct Builder {
     live_aliases: Vec<Value>,
     /// Selects of scalars.
     takers: Vec<Value>,
+    /// Conditions on flags that come from a `flags.select`, with that.
+    chosen: Vec<(Value, Value)>,
     draft: Draft,
 }
 
@@ -89,6 +91,7 @@ impl Builder {
         self.next_temp = 1;
         self.live_aliases.clear();
         self.takers.clear();
+        self.chosen.clear();
         let mut out = std::mem::take(&mut self.draft);
         out.clear();
         let mut cx = Cx {
@@ -134,12 +137,26 @@ impl Cx<'_> {
 
     fn count_uses(&mut self) {
         let (start, end) = (self.block.start, self.block.end);
+        // A `Get` of the flags, and what they were set to before it in this block.
+        let (mut flags, mut got) = (Value::NONE, (Value::NONE, Value::NONE));
         for (i, inst) in (start..).zip(&self.unit.insts[start as usize..end as usize]) {
-            if inst.op == Op::Nop {
-                continue;
+            let mut args = &inst.args[..];
+            match inst.op {
+                Op::Nop => continue,
+                Op::Get if inst.ty == Type::Flags => got = (Value(i), flags),
+                Op::Set if self.inst(inst.args[0]).ty == Type::Flags => flags = inst.args[0],
+                Op::Call => flags = Value::NONE,
+                Op::CondHolds if got.0 == inst.args[0] && got.1 != Value::NONE => {
+                    let from = self.unit.inst(got.1);
+                    if from.op == Op::FlagsSelect {
+                        self.b.chosen.push((Value(i), got.1));
+                        args = &from.args[..];
+                    }
+                }
+                _ => {}
             }
             // Arguments come before unused places.
-            for &a in inst.args.iter().take_while(|&&a| a != Value::NONE) {
+            for &a in args.iter().take_while(|&&a| a != Value::NONE) {
                 let k = self.idx(a);
                 self.b.uses[k] += 1;
             }
@@ -194,6 +211,30 @@ impl Cx<'_> {
                 self.b.loc[k] = Loc::Deferred;
             }
         }
+    }
+
+    /// The `flags.select` that the condition `v` is on.
+    fn chosen(&self, v: Value) -> Option<Value> {
+        let found = self.b.chosen.iter().find(|c| c.0 == v);
+        found.map(|c| c.1)
+    }
+
+    /// A condition on flags that are those of a comparison if a Bool holds, else constant (CCMP), without asking which flags
+    /// they have become: where it is a Bool, and whether that says the opposite.
+    fn holds_chosen(&mut self, cond: &Inst, select: Value) -> R<(u16, bool)> {
+        let s = *self.inst(select);
+        let c = Cond::from_bits(cond.aux);
+        let otherwise = c.holds(s.imm as u32);
+        let asked = if otherwise { c.invert() } else { c };
+        let (held, flags) = (self.off(s.args[0])?, self.off(s.args[1])?);
+        let t = self.new_temp(Type::Bool)?;
+        let d = self.temp_off(t);
+        self.emit(Op0::Cond, d, flags, 0, asked as u64);
+        self.emit(Op0::BAnd, d, d, held, 0);
+        self.consume(s.args[0]);
+        self.consume(s.args[1]);
+        self.b.freed.push(t);
+        Ok((d, otherwise))
     }
 
     /// The shifted operand that a 64-bit addition takes in: nobody else wants it.
@@ -492,6 +533,11 @@ impl Cx<'_> {
             return Ok(());
         }
         let c = *self.inst(cond);
+        if let Some(select) = self.chosen(cond) {
+            let (a, not) = self.holds_chosen(&c, select)?;
+            self.emit(if not { Op0::BrEqz32 } else { Op0::Br }, 0, a, 0, 0);
+            return Ok(());
+        }
         if c.op == Op::CondHolds {
             let a = self.take(c.args[0])?;
             self.emit(Op0::BrCond, c.aux as u16, a, 0, 0);

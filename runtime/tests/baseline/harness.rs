@@ -59,7 +59,7 @@ pub struct Effect {
     pub out: Out,
     pub x: Vec<u64>,
     pub v: Vec<u128>,
-    pub flags: [u64; 3],
+    pub flags: u32,
     pub rest: Vec<u64>,
     pub memory: Vec<u8>,
 }
@@ -137,12 +137,8 @@ impl Bench {
             out,
             x: g.x.iter().copied().chain([g.sp]).collect(),
             v: g.v.to_vec(),
-            // FCMP: packed here, a lazy triple there.
-            flags: if matches!(g.flags[0], 7 | 8) {
-                [0, g.nzcv() as u64, 0]
-            } else {
-                g.flags
-            },
+            // How they are kept differs: FCMP's are packed here, a lazy triple there; what CCMP chooses from is of one kind there.
+            flags: g.nzcv(),
             rest: vec![
                 g.excl_addr,
                 g.excl_val[0],

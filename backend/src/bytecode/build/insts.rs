@@ -68,6 +68,13 @@ impl Cx<'_> {
             Op::Store => self.store(&i),
             Op::Select => self.select(v, &i),
             Op::CondHolds => {
+                if let Some(select) = self.chosen(v) {
+                    let (a, not) = self.holds_chosen(&i, select)?;
+                    let d = self.dest(v)?;
+                    let op = if not { Op0::BNot } else { Op0::Mov64 };
+                    self.emit(op, d, a, 0, 0);
+                    return Ok(());
+                }
                 let a = self.take(i.args[0])?;
                 let d = self.dest(v)?;
                 self.emit(Op0::Cond, d, a, 0, i.aux as u64);
@@ -376,7 +383,15 @@ impl Cx<'_> {
         let [c, x, y, _] = i.args;
         let zx = self.b.zx[self.idx(x)] && self.b.zx[self.idx(y)];
         let vector = i.ty == Type::V128;
-        if self.b.loc[self.idx(c)] == Loc::Deferred {
+        if let Some(select) = self.chosen(c).filter(|_| self.is_deferred(c)) {
+            let h = *self.inst(c);
+            let (c, not) = self.holds_chosen(&h, select)?;
+            let (a, b) = (self.off(x)?, self.off(y)?);
+            self.consume_args(i);
+            let d = self.select_dest(v, i.ty, zx)?;
+            let (a, b) = if not { (b, a) } else { (a, b) };
+            self.emit(Op0::Select64, d, a, b, c as u64);
+        } else if self.is_deferred(c) {
             let h = *self.inst(c);
             let f = self.off(h.args[0])?;
             let (a, b) = (self.off(x)?, self.off(y)?);
