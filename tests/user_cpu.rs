@@ -1,5 +1,5 @@
 //! Instructions whose work is shared with the runtime and the kernel's part of it: `tests/cpu/*.c` check themselves under the model
-//! `max` in each mode and print `ok`, or print what QEMU makes them print.
+//! `max` in each mode and print `ok`, or print what QEMU makes them print (`*.txt`).
 //!
 //! Needs the cross compiler; without it the tests say so and do nothing.
 
@@ -57,11 +57,10 @@ fn check(name: &str) {
     }
 }
 
-/// Exception bits of operations whose results are not used, and the like; what is printed is QEMU's (11.1.3 and 7.2 agree).
-#[test]
-fn fpsr() {
-    let Some(program) = build("fpsr") else { return };
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cpu/fpsr.txt");
+/// The program prints what QEMU (11.1.3 and 7.2 agree) makes it print.
+fn check_lines(name: &str) {
+    let Some(program) = build(name) else { return };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/cpu/{name}.txt"));
     let expected = std::fs::read_to_string(path).expect("a file");
     for mode in MODES {
         let printed = run(&program, mode);
@@ -74,6 +73,17 @@ fn fpsr() {
             "{mode:?}"
         );
     }
+}
+
+/// Exception bits of operations whose results are not used, and the like.
+#[test]
+fn fpsr() {
+    check_lines("fpsr");
+}
+
+#[test]
+fn ccmp() {
+    check_lines("ccmp");
 }
 
 #[test]
