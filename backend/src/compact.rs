@@ -10,7 +10,8 @@
 use crate::abi::{FrameHeader, STATE_BIAS};
 use crate::emit::CompileError;
 use iced_x86::{
-    Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register,
+    Code, ConditionCode, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind,
+    Register,
 };
 use std::mem::offset_of;
 
@@ -25,9 +26,7 @@ pub struct Moved {
 impl Moved {
     /// New offset of what was at `old`; what follows it, if it is gone.
     pub fn to(&self, old: u32) -> u32 {
-        let i = self.pieces.partition_point(|p| p.at <= old) - 1;
-        let p = &self.pieces[i];
-        p.new + (old - p.at).min(p.size)
+        new_place(&self.pieces, old)
     }
 }
 
@@ -195,18 +194,10 @@ fn jump(i: &Instruction) -> Result<Kind, CompileError> {
     let to = i.near_branch_target() as u32;
     let condition = match i.code() {
         Code::Jmp_rel32_64 | Code::Jmp_rel8_64 => None,
-        _ if i.is_jcc_short_or_near() => Some(condition_bits(i.mnemonic())),
+        _ if i.is_jcc_short_or_near() => Some(i.condition_code() as u8 - ConditionCode::o as u8),
         _ => return Err(bad(i.ip() as u32, "a branch of an unknown form")),
     };
     Ok(Kind::Jump { condition, to })
-}
-
-/// The four bits that a condition has in the opcodes of Jcc.
-#[rustfmt::skip]
-fn condition_bits(m: Mnemonic) -> u8 {
-    use Mnemonic::*;
-    const BY_BITS: [Mnemonic; 16] = [Jo, Jno, Jb, Jae, Je, Jne, Jbe, Ja, Js, Jns, Jp, Jnp, Jl, Jge, Jle, Jg];
-    BY_BITS.iter().position(|x| *x == m).unwrap_or(0) as u8
 }
 
 const STOP: i32 = offset_of!(FrameHeader, stop) as i32 - STATE_BIAS as i32;

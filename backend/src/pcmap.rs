@@ -2,9 +2,9 @@
 //!
 //! Lowering gives every guest access and every pad check a source location of its own. Once the code exists,
 //! [`recover`] finds for each access (a trap record of Cranelift's at its host instruction) the check that owns it, a
-//! `test; jz cold` pair, turns the pair into a NOP (which [`crate::compact`] then removes) and records where the cold block begins. Where the register allocator placed
-//! moves between access and check, those have to run first: they are copied into a thunk behind the code that then jumps to the
-//! cold block. Other accesses of the same pad are left out of the copy.
+//! `test; jz cold` pair, turns the pair into a NOP (which [`crate::compact`] then removes) and records where the cold block
+//! begins. Where the register allocator placed moves between access and check, those have to run first: they are copied into a
+//! thunk behind the code that then jumps to the cold block. Other accesses of the same pad are left out of the copy.
 //!
 //! Invariant: every access in the code has a fault site, or compilation fails.
 

@@ -36,7 +36,8 @@ const ACCEPTED: &[(&[u32], &str, &str)] = &[
     (&[0b0100, 0b0110, 0b1001, 0b0111], "says Ok with Opcode::Invalid",
         "Invalid"),
     (&[0b1010, 0b1011, 0b1001, 0b1101], "FEAT_PAuth_LR (v9.5), outside this table",
-        "AUTIA171615 AUTIASPPC AUTIASPPCR AUTIB171615 AUTIBSPPC AUTIBSPPCR PACIA171615 PACIASPPC PACIB171615 PACIBSPPC RETAASPPC RETAASPPCR RETABSPPC RETABSPPCR"),
+        "AUTIA171615 AUTIASPPC AUTIASPPCR AUTIB171615 AUTIBSPPC AUTIBSPPCR PACIA171615 PACIASPPC \
+        PACIB171615 PACIBSPPC RETAASPPC RETAASPPCR RETABSPPC RETABSPPCR"),
     (&[0b1010], "PSTATE fields and op0 = 00 that are no register; SB with CRm",
         "MSR SB"),
     (&[0b1001], "reserved bitmask immediates, hw of a W register",

@@ -122,7 +122,7 @@ impl Actions {
         }
         let t = self.table.lock();
         for sig in (1..=NSIG).filter(|&s| t[s as usize].handler == SIG_DFL) {
-            let _ = install(sig, &t[sig as usize], self.watched);
+            let _ = install(sig, &t[sig as usize], true);
         }
     }
 

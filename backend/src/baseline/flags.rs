@@ -56,7 +56,6 @@ fn is_fcmp(kind: u64) -> bool {
     kind == FlagsKind::Fcmp64 as u64 || kind == FlagsKind::Fcmp32 as u64
 }
 
-/// Comparison of scalars: only signaling NaNs are Invalid.
 /// Operands whose comparison, of a kind that subtracts, gives packed flags, if there are any: then a choice between such a comparison
 /// and these flags has a kind that is known.
 fn as_comparison(kind: FlagsKind, flags: u64) -> Option<[u64; 2]> {
@@ -72,6 +71,7 @@ fn as_comparison(kind: FlagsKind, flags: u64) -> Option<[u64; 2]> {
         .find(|p| u64::from(nzcv(kind, p[0], p[1])) == flags)
 }
 
+/// Comparison of scalars: only signaling NaNs are Invalid.
 fn ucomis(wide: bool) -> Enc {
     Enc(if wide { 0x66 } else { 0 }, 1, 0x2e)
 }

@@ -20,7 +20,8 @@ impl Cx<'_> {
             return Ok(());
         }
         if self.b.uses[k] == 0 && i.ty != Type::Void && is_pure(&i) {
-            for a in i.args {
+            let args = self.chosen(v).map_or(i.args, |s| self.inst(s).args);
+            for a in args {
                 if a != Value::NONE && i.op != Op::Nop {
                     self.consume_unused(a);
                 }
