@@ -1,5 +1,6 @@
 //! Takes the slack out of finished code: the NOPs that recovery left where checks stood, jumps to what follows, the long forms of
-//! short jumps, and the copies around a poll, which becomes one comparison with memory.
+//! short jumps, the copies around a poll, which becomes one comparison with memory, and loads of spilled values that a register still
+//! holds ([`spills`]).
 //!
 //! Cranelift emits every forward jump in its long form and knows nothing of checks that are taken out again; what both cost is a
 //! sixth of the bytes, and of a small loop's instructions.
@@ -7,12 +8,17 @@
 //! Works on the bytes: instructions, then constants, then the stubs and thunks that recovery appended. Keeps the order of
 //! instructions and everything that they do but a poll's register, which nobody reads.
 
+mod spills;
+#[cfg(test)]
+mod tests;
+
 use crate::abi::{FrameHeader, STATE_BIAS};
 use crate::emit::CompileError;
 use iced_x86::{
     Code, ConditionCode, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind,
     Register,
 };
+use spills::{Effect, Held, Instead};
 use std::mem::offset_of;
 
 /// Constants keep their place modulo this, in bytes.
@@ -43,6 +49,20 @@ struct Piece {
     target: bool,
     /// Does nothing but set the flags, from registers.
     compares: bool,
+    effect: Effect,
+}
+
+impl Piece {
+    fn become_new(&mut self, bytes: &[u8]) {
+        let mut new = [0; MOST_NEW];
+        new[..bytes.len()].copy_from_slice(bytes);
+        self.kind = if bytes.is_empty() {
+            Kind::Gone
+        } else {
+            Kind::New(new)
+        };
+        self.size = bytes.len() as u32;
+    }
 }
 
 enum Kind {
@@ -58,23 +78,38 @@ enum Kind {
     Relative { field: u32, to: u32 },
     /// A comparison of `header.stop` with 0.
     Poll,
+    /// Other bytes, of which there are as many as the piece's new size.
+    New([u8; MOST_NEW]),
 }
 
+/// Most bytes of a new instruction.
+const MOST_NEW: usize = 5;
+
 /// Compacts `code`; its first `body` bytes are the compiler's, the rest was appended. `relocated`: offsets of fields that
-/// refer to something outside, ascending. `entered`: offsets where control comes from elsewhere.
+/// refer to something outside, ascending. `entered`: offsets where control comes from elsewhere. `spilled`: distance from the stack
+/// pointer from which on the frame holds only spilled values.
 pub fn compact(
     code: &mut Vec<u8>,
     body: u32,
     relocated: &[u32],
     entered: impl Iterator<Item = u32>,
+    spilled: u32,
 ) -> Result<Moved, CompileError> {
-    let mut pieces = read(code, body, relocated)?;
+    let mut read = Reading {
+        code,
+        relocated,
+        effects: spills::Reader::new(spilled),
+        pieces: Vec::with_capacity(code.len() / 4),
+    };
+    read.all(body)?;
+    let mut pieces = read.pieces;
     for at in entered {
         let n = find(&pieces, at)?;
         pieces[n].target = true;
     }
     resolve(&mut pieces)?;
     drop_repeated_comparisons(code, &mut pieces);
+    drop_known_loads(&mut pieces);
     drop_jumps_to_next(&mut pieces);
     place(&mut pieces);
     *code = write(code, &pieces);
@@ -85,101 +120,102 @@ fn bad(at: u32, what: &str) -> CompileError {
     CompileError::Host(format!("{what} (host offset {at:#x})"))
 }
 
-/// Splits the code into pieces.
-fn read(code: &[u8], body: u32, relocated: &[u32]) -> Result<Vec<Piece>, CompileError> {
-    let mut pieces = Vec::with_capacity(code.len() / 4);
-    let constants = instructions(code, 0, body, relocated, &mut pieces)?;
-    if constants < body {
-        push(&mut pieces, constants, body - constants, Kind::Data);
+/// Code that is split into pieces.
+struct Reading<'a> {
+    code: &'a [u8],
+    relocated: &'a [u32],
+    effects: spills::Reader,
+    pieces: Vec<Piece>,
+}
+
+impl Reading<'_> {
+    fn all(&mut self, body: u32) -> Result<(), CompileError> {
+        let constants = self.instructions(0, body)?;
+        if constants < body {
+            self.push(constants, body - constants, Kind::Data, Effect::Unknown);
+        }
+        self.instructions(body, self.code.len() as u32)?;
+        Ok(())
     }
-    instructions(code, body, code.len() as u32, relocated, &mut pieces)?;
-    Ok(pieces)
-}
 
-fn push(pieces: &mut Vec<Piece>, at: u32, len: u32, kind: Kind) {
-    let size = match kind {
-        Kind::Gone => 0,
-        Kind::Jump { .. } => 2,
-        Kind::Poll => POLL_SIZE,
-        _ => len,
-    };
-    pieces.push(Piece {
-        at,
-        len,
-        new: 0,
-        size,
-        kind,
-        target: false,
-        compares: false,
-    });
-}
+    fn push(&mut self, at: u32, len: u32, kind: Kind, effect: Effect) {
+        let size = match kind {
+            Kind::Gone => 0,
+            Kind::Jump { .. } => 2,
+            Kind::Poll => POLL_SIZE,
+            _ => len,
+        };
+        self.pieces.push(Piece {
+            at,
+            len,
+            new: 0,
+            size,
+            kind,
+            target: false,
+            compares: false,
+            effect,
+        });
+    }
 
-/// Reads instructions from `start` to `end`, or to the first constant that one of them refers to; returns where that is.
-fn instructions(
-    code: &[u8],
-    start: u32,
-    end: u32,
-    relocated: &[u32],
-    pieces: &mut Vec<Piece>,
-) -> Result<u32, CompileError> {
-    let bytes = &code[..end as usize];
-    let mut d = Decoder::with_ip(
-        64,
-        &bytes[start as usize..],
-        start as u64,
-        DecoderOptions::NONE,
-    );
-    let mut end = end;
-    let mut at = start;
-    let mut i = Instruction::default();
-    let mut poll = Poll::default();
-    let mut ended = false;
-    while at < end {
-        if ended && code[at as usize..end as usize].iter().all(|b| *b == 0) {
-            // Between the code and its constants.
-            push(pieces, at, end - at, Kind::Gone);
-            return Ok(end);
-        }
-        d.decode_out(&mut i);
-        let (len, next) = (i.len() as u32, i.next_ip() as u32);
-        if i.is_invalid() || next > end {
-            return Err(bad(at, "an instruction has an unknown form"));
-        }
-        let outside =
-            relocated.partition_point(|r| *r < at) != relocated.partition_point(|r| *r < next);
-        let kind = match i.flow_control() {
-            _ if outside => Kind::Same,
-            _ if i.mnemonic() == Mnemonic::Nop => Kind::Gone,
-            FlowControl::UnconditionalBranch | FlowControl::ConditionalBranch => jump(&i)?,
-            FlowControl::Next | FlowControl::IndirectBranch | FlowControl::IndirectCall
-                if i.is_ip_rel_memory_operand() =>
-            {
-                let to = i.ip_rel_memory_address() as u32;
-                if to > at && to < end {
-                    if start > 0 {
-                        return Err(bad(at, "a stub with constants of its own"));
-                    }
-                    end = to;
-                }
-                let field = d.get_constant_offsets(&i).displacement_offset() as u32;
-                Kind::Relative { field, to }
+    /// Reads instructions from `start` to `end`, or to the first constant that one of them refers to; returns where that is.
+    fn instructions(&mut self, start: u32, end: u32) -> Result<u32, CompileError> {
+        let code = self.code;
+        let bytes = &code[start as usize..end as usize];
+        let mut d = Decoder::with_ip(64, bytes, start as u64, DecoderOptions::NONE);
+        let mut end = end;
+        let mut at = start;
+        let mut i = Instruction::default();
+        let mut poll = Poll::default();
+        let mut ended = false;
+        while at < end {
+            if ended && code[at as usize..end as usize].iter().all(|b| *b == 0) {
+                // Between the code and its constants.
+                self.push(at, end - at, Kind::Gone, Effect::Unknown);
+                return Ok(end);
             }
-            FlowControl::Call => return Err(bad(at, "a direct call")),
-            _ => Kind::Same,
-        };
-        ended = match i.flow_control() {
-            _ if matches!(kind, Kind::Gone) => ended,
-            FlowControl::Next | FlowControl::ConditionalBranch | FlowControl::IndirectCall => false,
-            _ => true,
-        };
-        push(pieces, at, len, kind);
-        if let Some(p) = pieces.last_mut() {
-            p.compares = compares(&i);
+            d.decode_out(&mut i);
+            let (len, next) = (i.len() as u32, i.next_ip() as u32);
+            if i.is_invalid() || next > end {
+                return Err(bad(at, "an instruction has an unknown form"));
+            }
+            let before = |to: u32| self.relocated.partition_point(|r| *r < to);
+            let kind = match i.flow_control() {
+                _ if before(at) != before(next) => Kind::Same,
+                _ if i.mnemonic() == Mnemonic::Nop => Kind::Gone,
+                FlowControl::UnconditionalBranch | FlowControl::ConditionalBranch => jump(&i)?,
+                FlowControl::Next | FlowControl::IndirectBranch | FlowControl::IndirectCall
+                    if i.is_ip_rel_memory_operand() =>
+                {
+                    let to = i.ip_rel_memory_address() as u32;
+                    if to > at && to < end {
+                        if start > 0 {
+                            return Err(bad(at, "a stub with constants of its own"));
+                        }
+                        end = to;
+                    }
+                    let field = d.get_constant_offsets(&i).displacement_offset() as u32;
+                    Kind::Relative { field, to }
+                }
+                FlowControl::Call => return Err(bad(at, "a direct call")),
+                _ => Kind::Same,
+            };
+            ended = match i.flow_control() {
+                _ if matches!(kind, Kind::Gone) => ended,
+                FlowControl::Next | FlowControl::ConditionalBranch | FlowControl::IndirectCall => {
+                    false
+                }
+                _ => true,
+            };
+            let effect = self.effects.effect(&i);
+            self.push(at, len, kind, effect);
+            if let Some(p) = self.pieces.last_mut() {
+                p.compares = compares(&i);
+            }
+            poll.step(&i, &mut self.pieces);
+            at = next;
         }
-        poll.step(&i, pieces);
-        at = next;
+        Ok(end)
     }
-    Ok(end)
 }
 
 fn compares(i: &Instruction) -> bool {
@@ -294,6 +330,39 @@ fn drop_repeated_comparisons(code: &[u8], pieces: &mut [Piece]) {
     }
 }
 
+/// See [`spills`].
+fn drop_known_loads(pieces: &mut [Piece]) {
+    let mut held = Held::default();
+    for p in &mut *pieces {
+        if p.target {
+            held.forget();
+        }
+        if p.size == 0 {
+            continue;
+        }
+        match held.step(p.effect) {
+            Instead::Itself => {}
+            Instead::Nothing => p.become_new(&[]),
+            Instead::Copy { to, from } => p.become_new(&spills::copy(to, from)),
+            Instead::Extend { to, low } => {
+                p.become_new(&spills::extend(to, low));
+                p.effect = Effect::Copy { to, from: low };
+            }
+        }
+    }
+    for k in 0..pieces.len() {
+        let next = pieces[k + 1..].iter().take(NEAR);
+        let on = next.take_while(|p| !p.target && !matches!(p.kind, Kind::Jump { .. }));
+        let on = on.filter(|p| p.size > 0).map(|p| p.effect);
+        if pieces[k].effect.is_dead_zero(on) {
+            pieces[k].become_new(&[]);
+        }
+    }
+}
+
+/// How far a zero is followed, in instructions.
+const NEAR: usize = 16;
+
 fn drop_jumps_to_next(pieces: &mut [Piece]) {
     for k in (0..pieces.len()).rev() {
         if let Kind::Jump { to, .. } = pieces[k].kind
@@ -365,6 +434,7 @@ fn write(old: &[u8], pieces: &[Piece]) -> Vec<u8> {
                     code.extend((disp as i32).to_le_bytes());
                 }
             }
+            Kind::New(bytes) => code.extend(&bytes[..p.size as usize]),
             Kind::Poll => {
                 code.extend([0x41, 0x83, 0xbf]);
                 code.extend(STOP.to_le_bytes());
@@ -378,119 +448,4 @@ fn write(old: &[u8], pieces: &[Piece]) -> Vec<u8> {
 fn new_place(pieces: &[Piece], old: u32) -> u32 {
     let p = &pieces[pieces.partition_point(|p| p.at <= old) - 1];
     p.new + (old - p.at).min(p.size)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RET: u8 = 0xc3;
-
-    fn text(code: &[u8]) -> Vec<String> {
-        let lines = crate::listing::disassemble(code, 0);
-        lines.lines().map(|l| l.trim().to_string()).collect()
-    }
-
-    #[test]
-    fn nops_go_and_jumps_become_short() {
-        let mut code = vec![0x0f, 0x84, 10, 0, 0, 0]; // je over
-        code.extend([0x0f, 0x1f, 0x44, 0, 0]); // nop
-        code.extend([0xe9, 0xf0, 0xff, 0xff, 0xff]); // jmp to the start
-        code.extend([0x48, 0x89, 0xc8, RET]); // over: mov rax, rcx; ret
-        let n = code.len() as u32;
-        let moved = compact(&mut code, n, &[], [].into_iter()).unwrap();
-        let want = [
-            "0  je short 4",
-            "2  jmp short 0",
-            "4  mov rax,rcx",
-            "7  ret",
-        ];
-        assert_eq!(text(&code), want);
-        let to: Vec<u32> = [0, 6, 11, 16, 19].map(|o| moved.to(o)).into();
-        assert_eq!(to, [0, 2, 2, 4, 7]);
-    }
-
-    #[test]
-    fn far_jumps_stay_long_and_jumps_to_what_follows_go() {
-        let mut code = vec![0xe9, 0, 0, 0, 0]; // jmp next
-        code.extend([0x0f, 0x85, 150, 0, 0, 0]); // jne over
-        code.extend([0x50; 150]); // push rax ...
-        code.push(RET);
-        let n = code.len() as u32;
-        compact(&mut code, n, &[], [].into_iter()).unwrap();
-        let text = text(&code);
-        assert_eq!(text[0], "0  jne 0x000000000000009C");
-        assert_eq!(text.len(), 152);
-        assert_eq!(text[151], "9c  ret");
-    }
-
-    #[test]
-    fn constants_and_relocations_move_along() {
-        let mut code = vec![0x90; 9];
-        code.extend([0x0f, 0x28, 0x05, 16, 0, 0, 0]); // movaps xmm0, [constant], at 9; ends at 16
-        code.extend([0x48, 0x8d, 0x3d, 0xfc, 0xff, 0xff, 0xff]); // lea rdi, [a relocation], field at 19
-        code.extend([RET, 0x90]);
-        code.resize(32, 0);
-        code.extend([7; 16]); // the constant
-        code.extend([0x0f, 0x28, 0x0d, 0xe9, 0xff, 0xff, 0xff, RET]); // a stub: movaps xmm1, [constant]
-        let moved = compact(&mut code, 48, &[19], [].into_iter()).unwrap();
-        assert_eq!(moved.to(9), 0);
-        assert_eq!(moved.to(19), 10);
-        assert_eq!(moved.to(32), 32);
-        assert_eq!(moved.to(48), 48);
-        assert_eq!(code[10..14], [0xfc, 0xff, 0xff, 0xff]);
-        assert_eq!(code[32..48], [7; 16]);
-        let text = [text(&code[..7]), text(&code[48..])].concat();
-        assert_eq!(text[0], "0  movaps xmm0,[0x20]");
-        assert_eq!(text[1], "0  movaps xmm1,[0xFFFFFFFFFFFFFFF0]");
-    }
-
-    #[test]
-    fn a_poll_becomes_one_comparison() {
-        let poll = |value: u8| {
-            let mut code = vec![0x4c, 0x89, 0xf8]; // mov rax, r15
-            code.extend([0x8b, 0x80 | value << 3]); // mov value, [rax + stop]
-            code.extend(STOP.to_le_bytes());
-            code.extend([0x85, 0xc0 | value << 3 | value]); // test value, value
-            code.extend([0x0f, 0x85, 0, 0, 0, 0, RET]); // jne
-            let n = code.len() as u32;
-            compact(&mut code, n, &[], [].into_iter()).unwrap();
-            text(&code)
-        };
-        let short = poll(0);
-        assert!(short[0].starts_with("0  cmp dword ptr [r15-"), "{short:?}");
-        assert_eq!(short.len(), 2, "{short:?}");
-        // The base is not overwritten, so somebody may need it.
-        assert_eq!(poll(1).len(), 4);
-    }
-
-    #[test]
-    fn a_comparison_is_not_repeated() {
-        let lines = |entered: &[u32]| {
-            let ucomiss = [0x0f, 0x2e, 0xc1];
-            let mut code = ucomiss.to_vec();
-            code.extend([0x0f, 0x8a, 6, 0, 0, 0]); // jp over
-            code.extend(ucomiss);
-            code.extend([0x77, 0xf2, RET]); // ja to the start
-            code.push(RET); // over
-            let n = code.len() as u32;
-            compact(&mut code, n, &[], entered.iter().copied()).unwrap();
-            text(&code).len()
-        };
-        assert_eq!(lines(&[]), 5);
-        // Somebody comes from elsewhere, with other flags.
-        assert_eq!(lines(&[9]), 6);
-    }
-
-    #[test]
-    fn what_is_not_understood_is_refused() {
-        for code in [
-            &[0xeb, 0xff, RET][..],       // a jump into an instruction
-            &[0xe8, 0, 0, 0, 0, RET],     // a call
-            &[0x0f, 0x04, RET],           // nothing
-            &[0x48, 0x8b, 0x05, 0, 0, 0], // cut off
-        ] {
-            assert!(compact(&mut code.to_vec(), code.len() as u32, &[], [].into_iter()).is_err());
-        }
-    }
 }

@@ -9,11 +9,15 @@ use crate::host::{self, HostCaps};
 use crate::lower;
 use crate::pcmap::{self, PcMap};
 use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::StackSlot;
 use cranelift_codegen::isa::OwnedTargetIsa;
-use cranelift_codegen::{CodegenError, Context, FinalizedRelocTarget, binemit};
+use cranelift_codegen::{
+    CodegenError, Context, Final, FinalizedRelocTarget, MachBufferFinalized, binemit,
+};
 use cranelift_frontend::FunctionBuilderContext;
 use metaphrase_ir::Unit;
 use metaphrase_ir::guest::SlotTable;
+use smallvec::SmallVec;
 use std::sync::atomic::AtomicU64;
 
 /// Alignment of a unit's code in bytes.
@@ -318,6 +322,8 @@ impl Compiler {
         lowered: lower::Lowered,
         clif: Option<String>,
     ) -> Result<CompiledUnit, CompileError> {
+        let slots = &self.ctx.func.sized_stack_slots;
+        let slots: SmallVec<[_; 4]> = slots.iter().map(|(s, d)| (s, d.size)).collect();
         let compiled =
             self.ctx
                 .compile(&*self.isa, &mut self.plane)
@@ -350,7 +356,8 @@ impl Compiler {
         let fields: Vec<u32> = relocs.iter().map(|r| r.offset).collect();
         let landings = recovered.faults.iter().map(|f| f.landing_offset);
         let entered = landings.chain(recovered.doors.iter().copied());
-        let moved = compact::compact(&mut code, body, &fields, entered)?;
+        let spilled = first_spill(&slots, buffer);
+        let moved = compact::compact(&mut code, body, &fields, entered, spilled)?;
         for r in &mut relocs {
             r.offset = moved.to(r.offset);
         }
@@ -372,4 +379,15 @@ impl Compiler {
             counter: None,
         })
     }
+}
+
+/// Where, from the bottom of the frame, the stack slots (with their sizes) end: what lies above are spilled values.
+fn first_spill(slots: &[(StackSlot, u32)], buffer: &MachBufferFinalized<Final>) -> u32 {
+    let Some(layout) = buffer.frame_layout() else {
+        return u32::MAX;
+    };
+    let ends = slots
+        .iter()
+        .map(|(s, size)| layout.stackslots[*s].offset + size);
+    ends.max().unwrap_or(0)
 }

@@ -218,6 +218,79 @@ fn blocks_hot_together_make_one_region() {
     assert_eq!(s.get(Counter::CompileRebuilds), 0);
 }
 
+/// Guest code that makes calls, `left` of which are answered.
+struct Calls<'a> {
+    words: Words<'a>,
+    left: u64,
+}
+
+impl Environment for Calls<'_> {
+    fn fetch(&mut self, pc: u64) -> Option<u32> {
+        self.words.fetch(pc)
+    }
+    fn exception(&mut self, _: &mut Vcpu, e: Exception) -> Flow {
+        assert!(matches!(e, Exception::Svc(0)), "{e:?}");
+        self.left -= 1;
+        match self.left {
+            0 => Flow::Leave(0),
+            _ => Flow::Continue,
+        }
+    }
+    fn interrupted(&mut self, _: &mut Vcpu) -> Flow {
+        Flow::Continue
+    }
+}
+
+/// Runs code that makes a call each time around; counters.
+fn calls(code: &[u32], times: u64) -> impl Fn(Counter) -> u64 {
+    let c = EngineConfig {
+        jit: JitMode::Sync,
+        threshold: 6000,
+        ..EngineConfig::default()
+    };
+    let e = Engine::new(c).unwrap();
+    let mut cpu = Vcpu::new();
+    cpu.regs_mut().pc = code.as_ptr() as u64;
+    let mut env = Calls {
+        words: Words { code, fault: None },
+        left: times,
+    };
+    assert_eq!(e.run(&mut cpu, &mut env), 0);
+    let s = e.stats();
+    move |c| s.get(c)
+}
+
+#[test]
+fn only_loops_become_regions() {
+    let _g = alone();
+    // Leaves the host's code each time around.
+    let straight = [
+        0x9100_0442, // again: add x2, x2, #1
+        0xb400_0042, // cbz x2, .+8
+        0x9100_0842, // add x2, x2, #2
+        0xd400_0001, // svc #0
+        0x17ff_fffc, // b again
+    ];
+    let get = calls(&straight, 50_000);
+    assert!(get(Counter::BaselineTraces) > 0);
+    assert_eq!(get(Counter::CompileRegions), 0);
+    // The same around a loop, which becomes a region by itself: two instructions.
+    let around = [
+        0x9100_0442, // again: add x2, x2, #1
+        0xb400_0042, // cbz x2, .+8
+        0xd280_0143, // movz x3, #10
+        0xf100_0463, // loop: subs x3, x3, #1
+        0x54ff_ffe1, // b.ne loop
+        0xb400_0042, // cbz x2, .+8
+        0x9100_0842, // add x2, x2, #2
+        0xd400_0001, // svc #0
+        0x17ff_fff8, // b again
+    ];
+    let get = calls(&around, 5000);
+    assert_eq!(get(Counter::CompileRegions), 1);
+    assert_eq!(get(Counter::CompileInsns), 2);
+}
+
 /// Many small blocks, some of them short loops, in a loop that adds their numbers into x2, x0 times; their sum.
 fn many_blocks(n: u32) -> (Vec<u32>, u64) {
     let mut code = Vec::new();

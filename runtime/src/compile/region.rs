@@ -5,6 +5,8 @@
 //! fall-through, and resumes at the return sites of calls, which become entries (returns arrive there from outside).
 //! Growth stops at entries of units that exist already: the exit is chained to them. Exception: small callees are repeated in
 //! their callers, so that call and return become jumps.
+//!
+//! Around a loop only the loop stays: whoever enters a region pays for its registers, and only what goes round in it earns that back.
 
 use crate::cache::block::{Block0, Ends};
 use crate::cache::tables::{Key, Tables};
@@ -16,6 +18,7 @@ use metaphrase_arm64::translate::{self, Config};
 use metaphrase_backend::baseline;
 use metaphrase_ir::ops::IntCond;
 use metaphrase_ir::{BlockId, Builder, Dest, Exit, IndirectKind, Op, Slot, Unit};
+use smallvec::{SmallVec, smallvec};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Most guest instructions in a region.
@@ -180,7 +183,45 @@ fn grow<'a>(
             queue.push_back(next(s.taken));
         }
     }
+    only_loop(&mut g, anchor, entries);
     Some(g)
+}
+
+/// If the anchor is in a loop, leaves everything else to traces, but for `entries`.
+fn only_loop(g: &mut Grown<'_>, anchor: u64, entries: &[u64]) {
+    let all: Vec<(u64, Ways)> = g.blocks.values().map(|b| (b.pc, ways(g, b))).collect();
+    // Blocks from which a way leads to the anchor.
+    let mut inside = BTreeSet::new();
+    loop {
+        let known = inside.len();
+        for (pc, to) in &all {
+            if to.iter().any(|t| *t == anchor || inside.contains(t)) {
+                inside.insert(*pc);
+            }
+        }
+        if inside.len() == known {
+            break;
+        }
+    }
+    if inside.contains(&anchor) {
+        let stays = |pc: &u64| inside.contains(pc) || entries.contains(pc);
+        g.blocks.retain(|pc, _| stays(pc));
+    }
+}
+
+type Ways = SmallVec<[u64; 2]>;
+
+/// Where a block leads. Calls return; where to, if they lead into the region, its calls say.
+fn ways(g: &Grown<'_>, b: &Block0) -> Ways {
+    match (b.ends, b.code.succ) {
+        (Ends::Call, s) => {
+            let after = b.pc.wrapping_add(b.len());
+            s.map(|s| s.taken).into_iter().chain([after]).collect()
+        }
+        (_, Some(s)) => smallvec![s.taken, s.fall],
+        (Ends::Return, None) if g.inlined.contains(&b.pc) => g.calls.iter().map(|c| c.1).collect(),
+        _ => Ways::new(),
+    }
 }
 
 /// Targets of backward branches become entries: whoever is in the loop when the region is published can go in, and a later region

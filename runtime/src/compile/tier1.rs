@@ -313,9 +313,12 @@ impl Tier1 {
             let (ok, failed) = (Ordering::AcqRel, Ordering::Relaxed);
             let _ = self.eval_cold.compare_exchange(0, thunk, ok, failed);
         }
-        // What has run often in earlier processes comes to the dispatcher soon.
-        for (n, u) in (0..).zip(image.view.units) {
-            if self.counted_runs(image, n, u.tier()) >= self.promoted_at(u.tier()) as u64
+        // What has run often in earlier processes comes to the dispatcher soon. Units that have not are not even looked at.
+        let least = self.promoted_at(Tier::Baseline, false);
+        for n in (0..image.view.units.len() as u32).filter(|n| image.runs(*n) >= least) {
+            let u = &image.view.units[n as usize];
+            let ran = self.counted_runs(image, n, u.tier());
+            if ran >= self.promoted_at(u.tier(), u.loops()) as u64
                 && let Some(c) = image.counter(n)
             {
                 c.begin_all(self.patience(u.tier()));
@@ -339,11 +342,12 @@ impl Tier1 {
         }
     }
 
-    /// Executions after which a unit is promoted.
-    pub(crate) fn promoted_at(&self, tier: Tier) -> u32 {
+    /// Executions after which a unit is promoted. `loops`: whether it leads back to its own start.
+    pub(crate) fn promoted_at(&self, tier: Tier, loops: bool) -> u32 {
         match tier {
             Tier::Baseline => self.threshold.min(trace::AT as u32),
-            Tier::Trace => self.threshold,
+            Tier::Trace if loops => self.threshold,
+            Tier::Trace => trace::straight(self.threshold.min(i32::MAX as u32) as i32) as u32,
             Tier::Optimized => u32::MAX,
         }
     }

@@ -119,15 +119,22 @@ pub fn notes(b: &Block0) -> bool {
     b.ends == Ends::Call || translate::ends_with_steady_br(&b.words)
 }
 
-/// How often a trace runs before the optimizing compiler has a look at it, when code in general does so `threshold` times: loops that
+/// How often code that is no loop runs before the optimizing compiler has a look at it, when loops do so `threshold` times: a region that is
+/// entered for each of its executions loads and stores more registers than better code saves.
+pub fn straight(threshold: i32) -> i32 {
+    threshold.saturating_mul(1024)
+}
+
+/// How often a trace runs before the optimizing compiler has a look at it, when loops in general do so `threshold` times: those that
 /// compute with vector registers gain the most.
 pub fn runs(blocks: &[&Block0], loops: bool, threshold: i32) -> i32 {
     let insns: usize = blocks.iter().map(|b| b.words.len()).sum();
     let words = blocks.iter().flat_map(|b| b.words.iter());
     let simd = words.filter(|&&w| translate::is_simd(w)).count();
-    let n = match loops && simd * 2 >= insns {
-        true => threshold / SOONER,
-        false => threshold,
+    let n = match loops {
+        true if simd * 2 >= insns => threshold / SOONER,
+        true => threshold,
+        false => straight(threshold),
     };
     n - AT
 }

@@ -100,7 +100,8 @@ impl Tier1 {
         }
         let mut draft = self.draft(t, kept, found, before)?;
         let more = draft.worth().saturating_sub(worth);
-        if more < LEAST || more < insns / (2 * SHARE) {
+        // The rest of the work was for what cannot be kept, and will come again.
+        if more < LEAST || more < fresh / SHARE {
             return None;
         }
         let parts = draft.finish()?;

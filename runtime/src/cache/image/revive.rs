@@ -138,7 +138,7 @@ impl Tier1 {
             dead: AtomicBool::new(false),
             incoming: Default::default(),
         });
-        let left = (self.promoted_at(u.tier()) as u64).saturating_sub(ran);
+        let left = (self.promoted_at(u.tier(), u.loops()) as u64).saturating_sub(ran);
         let count = match u.tier() {
             Tier::Optimized => 0,
             // Not at once: a block may have turned out not to get better.
