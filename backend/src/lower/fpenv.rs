@@ -52,6 +52,9 @@ fn executed(i: &Inst) -> bool {
 const VALUE: u8 = 1;
 /// Flags: a condition on them is.
 const ASKED: u8 = 2;
+/// The very value is, in a slot or in memory, not only what an operation makes of it. Arithmetic on integers may turn out not to depend on its
+/// operands (the carry of x + 0).
+const KEPT: u8 = 4;
 
 /// Which values of a unit are surely computed before anyone can look at FPSR, or are overwritten by nobody.
 #[derive(Debug, Default)]
@@ -69,7 +72,7 @@ impl Needed {
         n.values.resize(unit.insts.len(), 0);
         // Slots whose value at a block's start is needed on every way from there. The greatest solution: a way that does not end
         // shows FPSR to nobody.
-        let mut first = vec![SlotSet::ALL; unit.blocks.len()];
+        let mut first = vec![Slots::ALL; unit.blocks.len()];
         let mut changed = true;
         while changed {
             changed = false;
@@ -86,7 +89,7 @@ impl Needed {
     }
 
     /// Walks a block backwards; `slots`: those needed after it. Those needed before it.
-    fn block(&mut self, unit: &Unit, map: &SlotMap, b: &Block, mut slots: SlotSet) -> SlotSet {
+    fn block(&mut self, unit: &Unit, map: &SlotMap, b: &Block, mut slots: Slots) -> Slots {
         match b.exit {
             Exit::Branch { cond, taken, fall } if taken != fall => self.mark(cond, VALUE),
             Exit::Indirect { target, .. } => self.mark(target, VALUE),
@@ -100,23 +103,29 @@ impl Needed {
                     if let Some(d) = map.dense(Slot(i.imm as u16))
                         && bits != 0
                     {
-                        slots.insert(d);
+                        slots.used.insert(d);
+                        if bits & KEPT != 0 {
+                            slots.kept.insert(d);
+                        }
                     }
                 }
                 Op::Set => match map.dense(Slot(i.imm as u16)) {
                     Some(d) => {
-                        if slots.has(d) {
+                        if slots.kept.has(d) {
+                            self.mark(i.args[0], VALUE | KEPT);
+                        } else if slots.used.has(d) {
                             self.mark(i.args[0], VALUE);
                         }
-                        slots.remove(d);
+                        slots.kept.remove(d);
+                        slots.used.remove(d);
                     }
-                    None => self.mark(i.args[0], VALUE),
+                    None => self.mark(i.args[0], VALUE | KEPT),
                 },
                 _ if bits != 0 || executed(i) => {
                     if flow::touches_state(i) {
                         // It looks at FPSR: what is used behind it only must be computed before it.
                         self.values[b.start as usize..v as usize].fill(0);
-                        slots = SlotSet::ALL;
+                        slots = Slots::ALL;
                     }
                     self.args(i, bits);
                 }
@@ -135,6 +144,8 @@ impl Needed {
                 self.mark(i.args[0], VALUE);
                 return self.mark(i.args[1], bits);
             }
+            Op::Zext | Op::Sext | Op::Trunc | Op::Bitcast => VALUE | bits & KEPT,
+            _ if executed(i) => VALUE | KEPT,
             _ => VALUE,
         };
         for &a in i.args.iter().take_while(|&&a| a != Value::NONE) {
@@ -148,22 +159,46 @@ impl Needed {
 
     /// Whether nobody computes `i`, which is value `v`, unless told to.
     fn lost(&self, v: u32, i: &Inst) -> bool {
-        let want = if i.ty == Type::Flags { ASKED } else { VALUE };
+        let want = match i.op {
+            _ if i.ty == Type::Flags => ASKED,
+            Op::FToInt => KEPT,
+            _ => VALUE,
+        };
         let bits = self.values.get(v as usize).copied().unwrap_or(!0);
         unchecked(i) && bits & want == 0
     }
 }
 
+/// Slots whose value is needed: by whom as for values, [`VALUE`] and [`KEPT`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Slots {
+    used: SlotSet,
+    kept: SlotSet,
+}
+
+impl Slots {
+    const ALL: Slots = Slots {
+        used: SlotSet::ALL,
+        kept: SlotSet::ALL,
+    };
+}
+
 /// Slots needed after a block: what is dirty is written where the unit is left.
-fn needed_after(b: &Block, first: &[SlotSet]) -> SlotSet {
+fn needed_after(b: &Block, first: &[Slots]) -> Slots {
     let on = |d: Dest| match d {
         Dest::Block(b) => first[b.0 as usize],
-        Dest::Pc(_) => SlotSet::ALL,
+        Dest::Pc(_) => Slots::ALL,
     };
     match b.exit {
         Exit::Goto { dest, .. } => on(dest),
-        Exit::Branch { taken, fall, .. } => on(taken).and(on(fall)),
-        Exit::Indirect { .. } | Exit::Trap { .. } => SlotSet::ALL,
+        Exit::Branch { taken, fall, .. } => {
+            let (t, f) = (on(taken), on(fall));
+            Slots {
+                used: t.used.and(f.used),
+                kept: t.kept.and(f.kept),
+            }
+        }
+        Exit::Indirect { .. } | Exit::Trap { .. } => Slots::ALL,
     }
 }
 
