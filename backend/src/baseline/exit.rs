@@ -109,16 +109,10 @@ impl Baseline {
     }
 
     /// Goes to guest address `to`: through a chain slot, or round the loop.
-    pub(super) fn direct(&mut self, to: u64) {
+    fn direct(&mut self, to: u64) {
         if self.head == Some(to) {
             return self.r.asm.jmp_to(0);
         }
-        self.slot_address(to);
-        self.jump_slot();
-    }
-
-    /// Has RDI hold the address of the chain slot for guest address `to`.
-    pub(super) fn slot_address(&mut self, to: u64) {
         let first = self.count as usize;
         let known = self.slots.iter().skip(first).position(|&s| s == to);
         let slot = known.map_or(self.slots.len(), |n| n + first) as u32;
@@ -128,12 +122,8 @@ impl Baseline {
         let a = &mut self.r.asm;
         a.put(0x3d_8d_48, 7); // lea rdi, [rip + slot]
         let field = a.pos() as u32 - 4;
+        a.put(0x27ff, 2); // jmp [rdi]
         self.reloc(field, slot, 4);
-    }
-
-    /// Jumps through the slot in RDI.
-    pub(super) fn jump_slot(&mut self) {
-        self.r.asm.put(0x27ff, 2); // jmp [rdi]
     }
 
     /// Indirect branch. One whose target the trace expects (a return whose call is part of it) only checks that.
@@ -252,7 +242,8 @@ impl Baseline {
             }
             Cold::Side { jump, to } => {
                 self.r.asm.bind(jump, here);
-                self.side(dirty, to);
+                self.save(dirty);
+                self.direct(to);
             }
             Cold::LookUp { jump, target } => {
                 self.r.asm.bind(jump, here);

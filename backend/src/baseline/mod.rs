@@ -20,7 +20,6 @@ mod fp;
 mod int;
 mod memory;
 mod regs;
-mod sides;
 mod simd;
 mod simd_cross;
 mod simd_crypto;
@@ -207,13 +206,9 @@ pub struct Baseline {
     dirty: Vec<Dirty>,
     /// By number of the fault site, in traces: what is to be stored when it faults.
     unsaved: Vec<(u32, u32)>,
-    /// What the way off the main path that was emitted last stores.
-    shared: Vec<sides::Shared>,
     /// Calls to the call-out routine and to the one that keeps registers: number of the block, place.
     calls: Vec<(u16, u32)>,
     redo_calls: Vec<(u16, u32)>,
-    /// Where the latter begins.
-    redo_routine: Option<usize>,
     /// Constants behind the code, and the fields that refer to them.
     pool: Vec<(u32, u128)>,
     /// Where the code of the conditional exit's two sides is.
@@ -278,10 +273,8 @@ impl Baseline {
             cold: Vec::new(),
             dirty: Vec::new(),
             unsaved: Vec::new(),
-            shared: Vec::new(),
             calls: Vec::new(),
             redo_calls: Vec::new(),
-            redo_routine: None,
             pool: Vec::new(),
             side_at: [0; 2],
             ranges: Vec::new(),
@@ -386,13 +379,11 @@ impl Baseline {
         self.cold.clear();
         self.dirty.clear();
         self.unsaved.clear();
-        self.shared.clear();
         self.r.write_back = head.is_some();
         self.r.uses.clear();
         self.r.now = u32::MAX;
         self.calls.clear();
         self.redo_calls.clear();
-        self.redo_routine = None;
         self.pool.clear();
         self.ranges.clear();
         self.evals = 0;
@@ -595,6 +586,47 @@ impl Baseline {
         }
     }
 
+    /// Landings that store what is dirty first. What is dirty mostly grows from one access to the next: then the landing of the later one
+    /// stores what is new and goes on into the one before, which is why they are emitted from the last to the first.
+    fn landings(&mut self, common: usize) {
+        let mut n = self.unsaved.len();
+        while n > 0 {
+            n -= 1;
+            let cur = self.dirty_list(self.unsaved[n]);
+            if cur.is_empty() {
+                continue;
+            }
+            self.r.asm.reserve(asm::ROOM);
+            self.faults[n].landing_offset = self.r.asm.pos() as u32;
+            let before = match n {
+                0 => 0..0,
+                _ => self.dirty_list(self.unsaved[n - 1]),
+            };
+            // Both are in order of registers.
+            let mut old = self.dirty[before.clone()].iter().peekable();
+            for d in &self.dirty[cur.clone()] {
+                old.next_if_eq(&d);
+            }
+            let on = !before.is_empty() && old.peek().is_none();
+            let mut k = before.start;
+            for n in cur {
+                let d = self.dirty[n];
+                if on && k < before.end && self.dirty[k] == d {
+                    k += 1;
+                } else {
+                    self.r.save(d);
+                }
+            }
+            if !on {
+                self.r.asm.jmp_to(common);
+            }
+        }
+    }
+
+    fn dirty_list(&self, (from, to): (u32, u32)) -> std::ops::Range<usize> {
+        from as usize..to as usize
+    }
+
     /// The routines that call the runtime for the ops of a block, if any op needs them.
     fn routines(&mut self, part: u16) {
         let mine = |c: &&(u16, u32)| c.0 == part;
@@ -602,25 +634,15 @@ impl Baseline {
             self.r.asm.reserve(asm::ROOM);
             let at = self.r.asm.pos();
             // The stack is a multiple of 16 here, as at every call.
-            self.cell_address(part);
-            self.call_runtime();
+            self.call_runtime(part);
             self.r.asm.put(0xc3, 1);
             for c in self.calls.iter().filter(mine) {
                 self.r.asm.bind(c.1, at);
             }
         }
         if self.redo_calls.iter().any(|c| c.0 == part) {
-            self.r.asm.reserve(asm::ROOM);
             let at = self.r.asm.pos();
-            self.r.asm.put(0x52, 1); // push rdx
-            self.cell_address(part);
-            match self.redo_routine {
-                Some(r) => self.r.asm.jmp_to(r),
-                None => {
-                    self.redo_routine = Some(self.r.asm.pos());
-                    self.redo_routine();
-                }
-            }
+            self.redo_routine(part);
             for c in self.redo_calls.iter().filter(mine) {
                 self.r.asm.bind(c.1, at);
             }
@@ -661,18 +683,14 @@ impl Baseline {
         (self.slots.len() + n) as u32
     }
 
-    /// Has RDX hold the address of a block's cell.
-    fn cell_address(&mut self, part: u16) {
+    /// Calls the single-op entry of the runtime; RSI is the op's offset.
+    fn call_runtime(&mut self, part: u16) {
         let cell = self.cell(part);
         let a = &mut self.r.asm;
         a.put(0x15_8d_48, 3); // lea rdx, [rip + cell]
         a.put(0, 4);
         let field = a.pos() as u32 - 4;
         self.reloc(field, cell, 4);
-    }
-
-    /// Calls the single-op entry of the runtime; RDX is the block's cell, RSI the op's offset.
-    fn call_runtime(&mut self) {
         let a = &mut self.r.asm;
         a.lea(true, RDI, asm::STATE, -(STATE_BIAS as i32));
         a.header(Enc(0, 0, 0x8b), true, RAX, offset_of!(FrameHeader, helpers));
@@ -680,11 +698,12 @@ impl Baseline {
         a.rm(Enc(0, 0, 0xff), false, 2, RAX, entry);
     }
 
-    /// As above with every register kept (RBX and R14 by the callee; RDX is on the stack already, above it the op's offset).
-    fn redo_routine(&mut self) {
-        let saved: [(u8, bool); 8] = [
+    /// As above with every register kept (RBX and R14 by the callee); the op's offset is on the stack.
+    fn redo_routine(&mut self, part: u16) {
+        let saved: [(u8, bool); 9] = [
             (0, false),
             (1, false),
+            (2, false),
             (6, false),
             (7, false),
             (0, true),
@@ -703,7 +722,7 @@ impl Baseline {
         }
         a.bytes(&[0x8b, 0xb4, 0x24]); // mov esi, [rsp + disp32]
         a.put(256 + 72 + 8, 4);
-        self.call_runtime();
+        self.call_runtime(part);
         let a = &mut self.r.asm;
         a.reserve(asm::ROOM);
         for x in 0..16u8 {
@@ -714,7 +733,6 @@ impl Baseline {
             let v = 0x58 | r as u64;
             a.put(if high { 0x41 | v << 8 } else { v }, 1 + high as usize);
         }
-        a.put(0x5a, 1); // pop rdx
         a.put(0x0008c2, 3); // ret 8
     }
 
