@@ -2,7 +2,8 @@
 //!
 //! The register allocator gives a value that is spilled a register for each of its uses, and loads it each time. Where code runs straight on,
 //! often one of them, or another register, still has it: then the load goes, or becomes a copy, which costs the host no
-//! execution. Each register and slot has the same value at each instruction as before, so landings see nothing of it.
+//! execution. Each register and slot has the same value at each instruction as before, so landings see nothing of it; but for a zero that
+//! is overwritten before any access, once [`Instead::Extend`] needs none.
 
 use iced_x86::{
     Code, FlowControl, Instruction, InstructionInfoFactory, InstructionInfoOptions, OpAccess,
@@ -94,28 +95,27 @@ impl Reader {
         use Code::*;
         let register = |n| Place::of(i.op_register(n)).filter(|_| i.op_kind(n) == OpKind::Register);
         let (a, b) = (register(0), register(1));
-        let moved = matches!(
-            i.code(),
-            Mov_r64_rm64
-                | Mov_rm64_r64
-                | Movups_xmm_xmmm128
-                | Movups_xmmm128_xmm
-                | Movaps_xmm_xmmm128
-                | Movaps_xmmm128_xmm
-                | Movdqu_xmm_xmmm128
-                | Movdqu_xmmm128_xmm
-                | Movdqa_xmm_xmmm128
-                | Movdqa_xmmm128_xmm
-        );
+        let moved = i.op0_register() != Register::RSP
+            && matches!(
+                i.code(),
+                Mov_r64_rm64
+                    | Mov_rm64_r64
+                    | Movups_xmm_xmmm128
+                    | Movups_xmmm128_xmm
+                    | Movaps_xmm_xmmm128
+                    | Movaps_xmmm128_xmm
+                    | Movdqu_xmm_xmmm128
+                    | Movdqu_xmmm128_xmm
+                    | Movdqa_xmm_xmmm128
+                    | Movdqa_xmmm128_xmm
+            );
         let zeroes = matches!(
             i.code(),
             VEX_Vxorps_xmm_xmm_xmmm128 | VEX_Vxorpd_xmm_xmm_xmmm128 | VEX_Vpxor_xmm_xmm_xmmm128
         );
         let merges = i.code() == VEX_Vmovsd_xmm_xmm_xmm;
         match (a, b) {
-            (Some(to), Some(from)) if moved && i.op0_register() != Register::RSP => {
-                return Effect::Copy { to, from };
-            }
+            (Some(to), Some(from)) if moved => return Effect::Copy { to, from },
             (Some(to), None) if moved => {
                 if let Some(slot) = self.slot(i) {
                     return Effect::Load { to, slot };

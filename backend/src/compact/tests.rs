@@ -133,11 +133,12 @@ fn spilled_values_that_a_register_has_are_not_loaded() {
         "mov rcx,[rsp+0x10]"
     );
     for unknown in [
-        &[0x48, 0x83, 0xec, 8][..], // sub rsp, 8
-        &[0x50],                    // push rax
-        &[0xff, 0xd2],              // call rdx
-        &[0xc6, 0x44, 0x24, 16, 0], // mov byte [rsp + 16], 0
-        &[0x4c, 0x89, 0xdc],        // mov rsp, r11
+        &[0x48, 0x83, 0xec, 8][..],    // sub rsp, 8
+        &[0x50],                       // push rax
+        &[0xff, 0xd2],                 // call rdx
+        &[0xc6, 0x44, 0x24, 16, 0],    // mov byte [rsp + 16], 0
+        &[0x4c, 0x89, 0xdc],           // mov rsp, r11
+        &[0x48, 0x8b, 0x64, 0x24, 24], // mov rsp, [rsp + 24]
     ] {
         assert_eq!(all(&[&store(16), unknown, &other(16)]).len(), 3);
         assert!(all(&[&store(16), unknown, &other(16)])[2].contains("rsp"));
