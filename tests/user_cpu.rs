@@ -81,6 +81,12 @@ fn fpsr() {
     check_lines("fpsr");
 }
 
+/// Also where regions have run for long before anybody looks at FPSR.
+#[test]
+fn underflow() {
+    check("underflow");
+}
+
 #[test]
 fn ccmp() {
     check_lines("ccmp");

@@ -388,6 +388,37 @@ fn across(d: &Path, name: &str) -> Option<(PathBuf, [PathBuf; 2])> {
     Some((program, files))
 }
 
+/// Regions of an image overlook underflow, which only a program that uses FPSR would notice.
+#[test]
+fn who_looks_at_fpsr_does_not_enter_regions_that_overlook_underflow() {
+    let how = ["-static-pie", "-pthread"];
+    let Some(program) = build("../cpu/underflow", "underflow", &how) else {
+        return;
+    };
+    settle();
+    let d = scratch("underflow");
+    let cache = d.join("f");
+    let run = |args: &[&str]| {
+        let mut c = Command::new(env!("CARGO_BIN_EXE_metaphrase"));
+        c.arg("run").arg(format!("--cache={}", cache.display()));
+        c.arg("--jit-threshold=200").arg(&program).args(args);
+        c.env("METAPHRASE_LOG", "compile=debug");
+        let out = finish(c);
+        assert_eq!(text(&out.stdout), "ok\n");
+        text(&out.stderr)
+    };
+    let compiled = |log: &str| log.lines().filter(|l| l.contains("region 0x")).count();
+    // The loops, not their callers.
+    assert!(compiled(&run(&["40000", "quiet"])) >= 12);
+    assert_eq!(compiled(&run(&["0", "quiet"])), 0);
+    // Now they are in the image, where each begins with the first pass. Once FPSR is used they are made anew, and not kept.
+    let log = run(&["20000", "ask"]);
+    assert!(log.contains("FPSR is used"), "{log}");
+    assert!(compiled(&log) > 0, "{log}");
+    assert_eq!(compiled(&run(&["1000", "quiet"])), 0);
+    std::fs::remove_dir_all(d).expect("folder");
+}
+
 #[test]
 fn traces_into_another_file_serve_the_next_process() {
     let d = scratch("across");

@@ -75,7 +75,17 @@ pub struct FrameHeader {
     pub rare: u32,
     /// The low half of the guest pc of the block where the last of these was.
     pub rare_pc: u32,
+    /// 0: baseline code leaves for the interpreter to access FPSR, so that the runtime learns of it.
+    pub fpsr_used: u32,
+    /// [`LEAST`].
+    pub least: [[u64; 2]; 2],
 }
+
+/// For singles and doubles: all bits but the sign, and the smallest normal number.
+pub const LEAST: [[u64; 2]; 2] = [
+    [(u32::MAX >> 1) as u64, f32::MIN_POSITIVE.to_bits() as u64],
+    [u64::MAX >> 1, f64::MIN_POSITIVE.to_bits()],
+];
 
 /// One entry of the per-CPU jump cache. It has two halves: translated code looks into the first, at index
 /// `(p >> 2) & (JUMP_ENTRIES - 1)` for guest pc `p`; what others displace there is kept in the second, at [`second_index`]. Empty: `pc`

@@ -45,6 +45,19 @@ pub enum NanFix {
     Eval,
 }
 
+/// What a unit does about underflow. The guest looks for what is too small before rounding, the host after it: for the guest a product (or a
+/// narrowed number) that is rounded up to the smallest normal number underflows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Underflow {
+    /// Nothing: whatever underflows in it does for the host too.
+    #[default]
+    Alike,
+    /// Such results leave FPSR.UFC clear.
+    Overlooked,
+    /// They are looked for.
+    Found,
+}
+
 /// Which host to compile for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum HostModel {
@@ -62,6 +75,8 @@ pub struct CompileOpts {
     pub memory: MemoryModel,
     /// What to do about NaNs.
     pub nan: NanFix,
+    /// Look for underflow where the guest does: see [`Underflow`].
+    pub underflow: bool,
     /// Which host the code is for.
     pub host: HostModel,
     /// Emit landing pads, so that faults in guest accesses find exact state.
@@ -84,6 +99,7 @@ impl Default for CompileOpts {
         CompileOpts {
             memory: MemoryModel::Direct,
             nan: NanFix::Retry,
+            underflow: false,
             host: HostModel::Native,
             pads: true,
             group_pads: true,
@@ -176,6 +192,8 @@ pub struct CompiledUnit {
     pub pcmap: PcMap,
     /// Ops that call `Eval` on their hot path.
     pub evals: u32,
+    /// Whether underflows are the guest's.
+    pub underflow: Underflow,
     /// Fault sites that needed a thunk.
     pub thunks: u32,
     /// CLIF text, if asked for.
@@ -374,6 +392,7 @@ impl Compiler {
             faults: recovered.faults,
             pcmap: recovered.pcmap,
             evals: lowered.evals,
+            underflow: lowered.underflow,
             thunks: recovered.thunks,
             clif,
             counter: None,

@@ -14,8 +14,8 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
-/// Exception bits of FPSR without UFC: the host looks for underflow after rounding.
-const RAISED: u32 = 0x17;
+/// Exception bits of FPSR.
+const RAISED: u32 = 0x1f;
 
 fn expected(left: Left) -> Option<Outcome> {
     Some(match left {
@@ -116,7 +116,7 @@ fn random(mix: Mix, opts: CompileOpts, units: u64, first: u64, entries: bool) {
                 i.aux |= MemInfo::plain(0).aligned().pack();
             }
         }
-        // FPSR is compared where the unit is left: underflow is not exact.
+        // FPSR is compared where the unit is left.
         for i in unit.insts.iter_mut().filter(|i| i.op == Op::Call) {
             match HelperId::from_imm(i.imm) {
                 Some(HelperId::ReadFpsr) => i.imm = HelperId::SysRead as u64,

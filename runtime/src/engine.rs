@@ -45,6 +45,18 @@ pub enum JitMode {
     Background,
 }
 
+/// Whether regions look for underflow where the guest does, before rounding: it costs arithmetic up to a third of its time. (Everything else always
+/// does.)
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Underflow {
+    /// No: FPSR.UFC may be clear where the guest would have it set (tests).
+    Never,
+    /// Once a CPU accesses FPSR by an instruction.
+    WhenUsed,
+    /// From the start (tests).
+    Always,
+}
+
 /// Settings fixed for the life of an engine.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -60,6 +72,8 @@ pub struct EngineConfig {
     pub cpu: Model,
     /// Most guest instructions in a block of tier 0, at least 1. Smaller ones are for tests: it must not matter.
     pub max_block: u32,
+    /// Whether regions look for underflow where the guest does.
+    pub underflow: Underflow,
     /// Whether tier 1 optimises IR. It must not matter either, but for speed.
     pub optimise: bool,
     /// Statistics wanted.
@@ -77,6 +91,7 @@ impl Default for EngineConfig {
             cache_size: 256 << 20,
             cpu: DEFAULT,
             max_block: 32,
+            underflow: Underflow::WhenUsed,
             optimise: true,
             collect: Collect::default(),
             images: None,
@@ -216,6 +231,9 @@ impl Engine {
             if self.enter(cpu) {
                 // What the exit belongs to may have been retired and freed.
                 from = From::Nothing;
+            }
+            if cpu.begins_to_use_fpsr() && self.config.underflow == Underflow::WhenUsed {
+                self.tier1.look_for_underflow();
             }
             let linking = matches!(from, From::Slot(_));
             let next = self.find(cpu, env, &mut scratch, force, linking);

@@ -107,12 +107,14 @@ extern "C" fn sys_write(state: *mut u8, _key: u64, _v: u64, _: u64, _: u64) -> u
 
 extern "C" fn read_fpsr(state: *mut u8, _: u64, _: u64, _: u64, _: u64) -> u64 {
     let f = called(state, HelperId::ReadFpsr);
+    f.header.fpsr_used = 1;
     f.gather_flags();
     f.guest.fpsr as u64
 }
 
 extern "C" fn write_fpsr(state: *mut u8, _: u64, v: u64, _: u64, _: u64) -> u64 {
     let f = called(state, HelperId::WriteFpsr);
+    f.header.fpsr_used = 1;
     f.guest.quiet_flags();
     f.clear_host_flags();
     f.guest.fpsr = v as u32 & arith::FPSR_BITS;

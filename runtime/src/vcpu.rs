@@ -8,7 +8,7 @@ use crate::stats::{Clock, Counter, CpuCounts, Phase};
 use caches::Caches;
 use metaphrase_arm64::arch::features::FeatSet;
 use metaphrase_arm64::arch::state::GuestState;
-use metaphrase_backend::abi::{ChainSlot, FrameHeader, HEADER_SIZE, JumpEntry};
+use metaphrase_backend::abi::{ChainSlot, FrameHeader, HEADER_SIZE, JumpEntry, LEAST};
 use metaphrase_backend::bytecode::Bytecode;
 use metaphrase_backend::bytecode::build::TEMPS;
 use std::mem::offset_of;
@@ -144,6 +144,8 @@ pub struct Vcpu {
     pub(crate) clock: Clock,
     pub(crate) rare: rare::Window,
     pub(crate) exits: rare::Exits,
+    /// Whether it has been seen to use FPSR.
+    uses_fpsr: bool,
 }
 
 /// What other threads may see of a CPU.
@@ -197,6 +199,8 @@ impl Vcpu {
                 saturated: 0,
                 rare: 0,
                 rare_pc: 0,
+                fpsr_used: 0,
+                least: LEAST,
                 region: 0,
                 jump_hits: 0,
             },
@@ -220,6 +224,7 @@ impl Vcpu {
             clock: Clock::default(),
             rare: rare::Window::default(),
             exits: rare::Exits::default(),
+            uses_fpsr: false,
         }
     }
 
@@ -233,6 +238,13 @@ impl Vcpu {
     #[inline(always)]
     pub(crate) fn count_n(&self, c: Counter, n: u64) {
         self.shared.counts.counters.add(c, n);
+    }
+
+    /// Whether it has accessed FPSR since this was last asked, for the first time.
+    pub(crate) fn begins_to_use_fpsr(&mut self) -> bool {
+        let before = self.uses_fpsr;
+        self.uses_fpsr = self.frame.header.fpsr_used != 0;
+        self.uses_fpsr && !before
     }
 
     /// Changes what its time is spent on.

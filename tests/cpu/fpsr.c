@@ -143,12 +143,15 @@ static const Pair pairs[] = {
     D(0x7fefffffffffffff, 0x7fefffffffffffff), // largest numbers
     D(0x0010000000000001, 0x3fd0000000000001), // smallest normal ones
     D(0x0123456789abcdef, 0x7ff0000000000000), // tiny, infinity
+    D(0x0010000000000001, 0x3feffffffffffffe), // product rounded up to the smallest normal one
+    D(0xb80fffffffffffff, 0x3ff0000000000000), // the same when narrowed
     S(0x3f800000, 0x40400000),
     S(0xbfc00000, 0),
     S(0x7f800001, 0x3f800000),
     S(0x7fc00001, 0x3f800000),
     S(0x7f7fffff, 0x7f7fffff),
     S(0x00800001, 0x3e800001),
+    S(0x80800001, 0x3f7ffffe),
     S(0xff800000, 0x80000001),
 };
 

@@ -1,13 +1,14 @@
 //! Scalar floating point on the host's instructions, and the few integer ops without a bytecode op of their own.
 //!
 //! The host's answer is the guest's except where a NaN comes out, or an integer does not fit. Most NaNs are made off the main path
-//! ([`Cold::Nan`]); else the runtime does the op again ([`Cold::Redo`]). Only while the guest's FP mode is the default (see [`crate::abi::MODE_FP`]). Exceptions accumulate in MXCSR; the
-//! host looks for underflow after rounding, the guest before.
+//! ([`Cold::Nan`]); else the runtime does the op again ([`Cold::Redo`]). Only while the guest's FP mode is the default (see
+//! [`crate::abi::MODE_FP`]). Exceptions accumulate in MXCSR. The host looks for underflow after rounding, the guest before: where a product or
+//! narrowed number is a smallest normal one, to which it may have been rounded up, the runtime does the op again too.
 
 use super::asm::{Enc, RAX, Xmm, alu, cc, sh};
 use super::flags::swaps;
 use super::{Baseline, Cold, Home, Terms};
-use crate::abi::FrameHeader;
+use crate::abi::{EXIT_FAULT, FrameHeader};
 use crate::bytecode::{Bytecode, EvalDesc, Op0};
 use metaphrase_ir::arith::{FPSR_BITS, simd::QC};
 use metaphrase_ir::helper::HelperId;
@@ -24,11 +25,14 @@ pub(super) const fn scalar(wide: bool, op: u8) -> Enc {
 const LDMXCSR: (Enc, u8) = (Enc(0, 1, 0xae), 2);
 const STMXCSR: (Enc, u8) = (Enc(0, 1, 0xae), 3);
 const LOAD: Enc = Enc(0, 0, 0x8b);
+const LOAD_X: Enc = Enc(0xf3, 1, 0x7e);
 
 /// Offsets in the frame.
 const SCRATCH: usize = offset_of!(FrameHeader, scratch);
 const GUEST_MXCSR: usize = offset_of!(FrameHeader, guest_mxcsr);
 const SATURATED: usize = offset_of!(FrameHeader, saturated);
+const FPSR_USED: usize = offset_of!(FrameHeader, fpsr_used);
+const LEAST: usize = offset_of!(FrameHeader, least);
 
 /// UCOMISD, UCOMISS.
 const fn unordered(wide: bool) -> Enc {
@@ -120,6 +124,16 @@ impl Baseline {
                 let a = self.r.get_d(e.args[0]);
                 let x = self.zeroed();
                 self.r.asm.rr(scalar(from, 0x5a), false, x, a);
+                if from {
+                    // NaNs are the guest's.
+                    let t = self.r.alloc();
+                    self.r.asm.rr(Enc(0x66, 1, 0x7e), false, x, t); // movd
+                    self.r.asm.alu(alu::ADD, false, t, t);
+                    let least = f32::MIN_POSITIVE.to_bits() * 2;
+                    self.r.asm.alu_imm(alu::CMP, false, t, least as i32);
+                    self.again(i, e, cc::E, Home::D(x, e.d));
+                    self.resume(1);
+                }
                 self.set_scalar(e.d, x, wide);
             }
             Op::FRint => return self.round(i, e, wide),
@@ -183,13 +197,21 @@ impl Baseline {
         self.checked(i, e, wide, x, terms);
     }
 
-    /// `x`, made of the operands by one host instruction, is the result unless it is a NaN.
+    /// `x`, made of the operands by one host instruction, is the result unless it is a NaN, or tiny where it may be too small.
     fn checked(&mut self, i: u32, e: &EvalDesc, wide: bool, x: Xmm, terms: Terms) {
-        self.r.asm.rr(unordered(wide), false, x, x);
-        let jump = self.r.asm.jcc(cc::P);
+        let tiny = matches!(e.inst.op, Op::FMul | Op::FMulAdd);
+        let jump = if tiny {
+            self.compare_least(x, wide);
+            // NaNs are unordered, which counts as equal.
+            self.r.asm.jcc(cc::E)
+        } else {
+            self.r.asm.rr(unordered(wide), false, x, x);
+            self.r.asm.jcc(cc::P)
+        };
         let c = Cold::Nan {
             jump,
             wide,
+            tiny,
             terms,
             x,
             op: i,
@@ -200,12 +222,23 @@ impl Baseline {
         self.set_scalar(e.d, x, wide);
     }
 
+    /// Compares the magnitude of `x` with the smallest normal number.
+    fn compare_least(&mut self, x: Xmm, wide: bool) {
+        let t = self.r.alloc_x();
+        let m = &mut self.r.asm;
+        let at = LEAST + 16 * wide as usize;
+        m.header(LOAD_X, false, t, at);
+        m.rr(Enc(0, 1, 0x54), false, t, x); // andps
+        m.header(unordered(wide), false, t, at + 8);
+    }
+
     /// Off the main path: the host's NaN is the guest's if one of the factors (terms) is a NaN and nothing else; without any it is the
     /// default NaN. Of two the host takes the first and makes it quiet; so does the guest, unless only the second is signaling. For the rest
     /// the runtime decides. Comparing raises nothing that the op has not raised.
     pub(super) fn nan_result(&mut self, c: Cold, dirty: (u32, u32)) {
         let Cold::Nan {
             wide,
+            tiny,
             terms,
             x,
             op,
@@ -224,6 +257,10 @@ impl Baseline {
         } = terms;
         let compare = unordered(wide);
         let m = &mut self.r.asm;
+        let number = tiny.then(|| {
+            m.rr(compare, false, x, x);
+            m.jcc(cc::NP)
+        });
         let special = addend.map(|n| {
             m.rr(compare, false, n, n);
             m.jcc(cc::P)
@@ -248,9 +285,9 @@ impl Baseline {
         } else {
             m.jmp_to(resume as usize);
         }
-        if a != b || special.is_some() {
-            if let Some(field) = special {
-                let at = m.pos();
+        if a != b || special.is_some() || tiny {
+            let at = m.pos();
+            for field in [number, special].into_iter().flatten() {
                 m.bind(field, at);
             }
             self.save(dirty);
@@ -594,11 +631,21 @@ impl Baseline {
 
     /// Helpers that read and write FPSR, whose sticky bits are in part MXCSR's; the others are called.
     pub(super) fn fpsr_call(&mut self, e: &EvalDesc) -> bool {
-        match HelperId::from_imm(e.inst.imm) {
-            Some(HelperId::ReadFpsr) => self.read_fpsr(e),
-            Some(HelperId::WriteFpsr) => self.write_fpsr(e),
+        let access = match HelperId::from_imm(e.inst.imm) {
+            Some(HelperId::ReadFpsr) => Self::read_fpsr,
+            Some(HelperId::WriteFpsr) => Self::write_fpsr,
             _ => return false,
-        }
+        };
+        let m = &mut self.r.asm;
+        m.header(Enc(0, 0, 0x83), false, 7, FPSR_USED); // cmp
+        m.put(0, 1);
+        let jump = m.jcc(cc::E);
+        self.later(Cold::Leave {
+            jump,
+            pc: self.guest_pc,
+            code: EXIT_FAULT,
+        });
+        access(self, e);
         true
     }
 

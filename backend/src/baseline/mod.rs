@@ -35,7 +35,7 @@ use crate::abi::{
     Builtin, ChainSlot, EXIT_FAULT, FrameHeader, HEADER_SIZE, MODE_FP, MODE_ROUNDING, STATE_BIAS,
 };
 use crate::bytecode::{BOp, Bytecode, EvalDesc, Op0, Pair};
-use crate::emit::{Cell, CompiledUnit, FaultSite, Reloc, RelocTarget};
+use crate::emit::{Cell, CompiledUnit, FaultSite, Reloc, RelocTarget, Underflow};
 use crate::pcmap::PcMap;
 use asm::{Enc, Gpr, RAX, RCX, RDI, RSI, Xmm, cc};
 use metaphrase_ir::Type;
@@ -80,11 +80,12 @@ enum Cold {
         result: Home,
         resume: u32,
     },
-    /// A scalar result `x` is a NaN. Nearly always it is the host's: what remains are the default NaN, whose sign is the other one, and
-    /// some cases of two NaNs.
+    /// A scalar result `x` is a NaN or, if `tiny`, perhaps a smallest normal number. Nearly always the NaN is the host's: what remains are the
+    /// default NaN, whose sign is the other one, and some cases of two NaNs.
     Nan {
         jump: u32,
         wide: bool,
+        tiny: bool,
         terms: Terms,
         x: Xmm,
         op: u32,
@@ -761,6 +762,7 @@ impl Baseline {
                 ranges: self.ranges.clone(),
             },
             evals: self.evals,
+            underflow: Underflow::Found,
             thunks: 0,
             clif: None,
             counter: self.count.then_some(0),

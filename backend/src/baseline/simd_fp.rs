@@ -93,7 +93,7 @@ impl Baseline {
             FSqrt => {
                 let x = self.copy_lanes(e.args[0], s);
                 self.v2(packed(wide, 0x51), x, x);
-                self.checked_v(i, e, s, x);
+                self.checked_v(i, e, s, x, false);
             }
             FRintN | FRintM | FRintP | FRintZ | FRintI | FRintX => {
                 let mode = match k {
@@ -145,7 +145,8 @@ impl Baseline {
                 let a = self.r.get_v(e.args[0]);
                 let x = self.r.alloc_x();
                 self.v2(Enc(0x66, 1, 0x5a), x, a); // cvtpd2ps
-                self.r.set_v(e.d, x);
+                let t = self.least_lanes(x, 2);
+                self.unless(i, e, t, x);
             }
             _ => return false,
         }
@@ -186,7 +187,7 @@ impl Baseline {
         if k == FAbd {
             self.absolute(x, s);
         }
-        self.checked_v(i, e, s, x);
+        self.checked_v(i, e, s, x, k == FMul);
         true
     }
 
@@ -240,7 +241,7 @@ impl Baseline {
         }
         if k == FAddP {
             self.v2(packed(wide, 0x58), x, y);
-            self.checked_v(i, e, s, x);
+            self.checked_v(i, e, s, x, false);
             return true;
         }
         self.extremum(i, e, matches!(k, FMaxP | FMaxNmP), s, x, y)
@@ -257,12 +258,12 @@ impl Baseline {
         let x = self.copy_lanes(e.args[0], s);
         let wide = s.lane_log2() == 3;
         self.r.asm.vex(Enc(0x66, 2, op), wide, x, n, m);
-        self.checked_v(i, e, s, x);
+        self.checked_v(i, e, s, x, true);
         true
     }
 
-    /// `x` is the result unless a lane is a NaN.
-    fn checked_v(&mut self, i: u32, e: &EvalDesc, s: Shape, x: Xmm) {
+    /// `x` is the result unless a lane is a NaN or, if it may be `tiny`, the smallest normal number.
+    fn checked_v(&mut self, i: u32, e: &EvalDesc, s: Shape, x: Xmm, tiny: bool) {
         if !self.nearest {
             // Rounding down, zero less zero is negative.
             self.cut_to(x, s);
@@ -270,8 +271,26 @@ impl Baseline {
         let t = self.r.alloc_x();
         self.v3(packed(s.lane_log2() == 3, COMPARE), t, x, x);
         self.r.asm.put(UNORDERED, 1);
+        if tiny {
+            let y = self.least_lanes(x, s.lane_log2());
+            self.v2(Enc(0, 1, 0x56), t, y); // orps
+        }
         self.unless(i, e, t, x);
         self.mark_shape(x, s);
+    }
+
+    /// Ones in the lanes that are a smallest normal number, to which it may have been rounded up (see [`super::fp`]).
+    fn least_lanes(&mut self, x: Xmm, log2: u32) -> Xmm {
+        let (add, equal, least) = match log2 {
+            2 => (s2(0xfe), s2(0x76), f32::MIN_POSITIVE.to_bits() as u64),
+            _ => (s2(0xd4), s38(0x29), f64::MIN_POSITIVE.to_bits()),
+        };
+        let y = self.r.alloc_x();
+        // Without the sign.
+        self.v3(add, y, x, x);
+        let c = self.splat(log2, least * 2);
+        self.v2(equal, y, c);
+        y
     }
 
     /// `x` is the result unless a bit of `t` is set.

@@ -8,15 +8,16 @@
 //!
 //! CLIF's FP ops are pure; that they raise what the guest's raise, when the guest's do, is the business of [`super::fpenv`].
 //!
-//! Known gap: the host looks for underflow after rounding. What rounds up to the smallest normal number leaves UFC clear.
+//! The host looks for underflow after rounding, the guest before. What rounds up to the smallest normal number is looked for only if
+//! [`crate::emit::CompileOpts::underflow`] asks for it, because that costs each product a comparison.
 
 use super::{Lower, clif_ty};
-use crate::emit::{CompileError, NanFix};
+use crate::emit::{CompileError, NanFix, Underflow};
 use crate::pcmap::Loc;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, types};
-use metaphrase_ir::ops::{Round, VUnKind};
+use metaphrase_ir::ops::{Round, VBinKind, VUnKind};
 use metaphrase_ir::{Inst, Op, Type, Unit, Value};
 
 /// Whether a unit has roundings that do not raise Inexact.
@@ -71,6 +72,10 @@ impl Lower<'_> {
             | Op::FMinNm => {
                 let (a, b, c) = (arg(0)?, arg(1)?, arg(2)?);
                 let r = self.fp_arith(inst.op, a, b, c);
+                if self.may_underflow(inst) {
+                    let bad = self.tiny(r, true);
+                    return Ok(Some(self.fix_if(inst, bad, r)?));
+                }
                 match self.defers() {
                     true => {
                         self.defer(r, r, None, &[a, b, c]);
@@ -91,7 +96,14 @@ impl Lower<'_> {
                 let a = arg(0)?;
                 match (self.b.func.dfg.value_type(a), inst.ty) {
                     (types::F32, Type::F64) => Some(self.b.ins().fpromote(types::F64, a)),
-                    (types::F64, Type::F32) => Some(self.b.ins().fdemote(types::F32, a)),
+                    (types::F64, Type::F32) => {
+                        let r = self.b.ins().fdemote(types::F32, a);
+                        if !self.may_underflow(inst) {
+                            return Ok(Some(r));
+                        }
+                        let bad = self.tiny(r, false);
+                        Some(self.fix_if(inst, bad, r)?)
+                    }
                     _ => None,
                 }
             }
@@ -105,6 +117,40 @@ impl Lower<'_> {
             }
             _ => None,
         })
+    }
+
+    /// Whether underflow of the operation is to be looked for ([`Self::tiny`]). What is too small in a sum or difference is exact, and no quotient is so
+    /// near the smallest normal number without being that.
+    pub(super) fn may_underflow(&mut self, inst: &Inst) -> bool {
+        let may = match inst.op {
+            Op::FMul | Op::FMulAdd | Op::FCvt => true,
+            Op::VBin => VBinKind::from_aux(inst.aux) == VBinKind::FMul,
+            Op::VTern => true,
+            Op::VUn => VUnKind::from_aux(inst.aux) == VUnKind::FCvtN,
+            _ => false,
+        };
+        if may {
+            self.out.underflow = match self.opts.underflow {
+                true => Underflow::Found,
+                false => Underflow::Overlooked,
+            };
+        }
+        may && self.opts.underflow
+    }
+
+    /// Whether a scalar is a smallest normal number, to which it may have been rounded up; or, if `nan`, a NaN. (There is no cheap comparison that
+    /// NaNs pass.)
+    pub(super) fn tiny(&mut self, r: ir::Value, nan: bool) -> ir::Value {
+        let (least, bits) = match self.b.func.dfg.value_type(r) {
+            types::F32 => (self.b.ins().f32const(f32::MIN_POSITIVE), types::I32),
+            _ => (self.b.ins().f64const(f64::MIN_POSITIVE), types::I64),
+        };
+        let size = self.b.ins().fabs(r);
+        if nan {
+            return self.b.ins().fcmp(FloatCC::UnorderedOrEqual, size, least);
+        }
+        let [size, least] = [size, least].map(|v| self.cast(bits, v));
+        self.b.ins().icmp(IntCC::Equal, size, least)
     }
 
     /// The host's instruction for an arithmetic op, on scalars or vectors (unused operands are ignored).

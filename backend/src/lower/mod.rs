@@ -25,7 +25,7 @@ mod simd;
 mod state;
 
 use crate::abi::{MODE_FP, STATE_BIAS};
-use crate::emit::{CompileError, CompileOpts};
+use crate::emit::{CompileError, CompileOpts, Underflow};
 use crate::flow::{self, Flow, Kind, SlotMap, SlotSet};
 use crate::host::HostCaps;
 use crate::pcmap::Loc;
@@ -60,6 +60,8 @@ pub struct Lowered {
     pub locs: Vec<Loc>,
     /// How many ops went to `Eval` on a hot path.
     pub evals: u32,
+    /// Whether underflows are the guest's.
+    pub underflow: Underflow,
 }
 
 /// State of lowering one unit.

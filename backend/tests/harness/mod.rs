@@ -23,6 +23,7 @@ use std::sync::{Mutex, MutexGuard, Once};
 pub fn opts() -> CompileOpts {
     CompileOpts {
         nan: NanFix::Eval,
+        underflow: true,
         ..CompileOpts::default()
     }
 }
@@ -219,6 +220,8 @@ impl Bench {
                 saturated: 0,
                 rare: 0,
                 rare_pc: 0,
+                fpsr_used: 0,
+                least: LEAST,
             },
             pad: [0; HEADER_SIZE as usize - size_of::<FrameHeader>()],
             state,

@@ -76,6 +76,8 @@ pub struct Unit1 {
     pub loops: bool,
     /// How often this region has been rebuilt with more entries.
     pub rebuilds: u32,
+    /// Whether an underflow may go unseen in it ([`crate::compile::underflow`]).
+    pub overlooks: bool,
     /// Retired.
     pub dead: AtomicBool,
     /// Slots linked to entries of this unit, but those of its image that have been so from the start.

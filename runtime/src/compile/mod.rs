@@ -14,6 +14,7 @@ pub mod region;
 mod retreat;
 pub mod tier1;
 pub mod trace;
+mod underflow;
 
 /// Executions in the interpreter before a block gets baseline code; with a threshold that is not higher there is none.
 pub const WARM: u32 = 2;

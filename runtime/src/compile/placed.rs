@@ -13,7 +13,7 @@ use crate::sync::Mutex;
 use crate::vcpu::CpuShared;
 use metaphrase_backend::arena;
 use metaphrase_backend::baseline::NOTES;
-use metaphrase_backend::emit::CompiledUnit;
+use metaphrase_backend::emit::{CompiledUnit, Underflow};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -72,6 +72,9 @@ impl Tier1 {
         let place = self.place(c.code.len(), c.slots.len() + c.cells.len(), own)?;
         let pinned = Pinned::new(&self.memory, place.segment);
         self.write(&place, c)?;
+        // Most processes never use FPSR.
+        let slow = tier == Tier::Optimized && c.underflow == Underflow::Found;
+        let keeps = self.images.enabled() && !slow;
         let unit = arena::new(Unit1 {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             tier,
@@ -93,10 +96,11 @@ impl Tier1 {
             },
             faults: arena::slice(&c.faults),
             segment: Some(place.segment),
-            kept: self.images.enabled().then(|| keep(c)).flatten(),
+            kept: keeps.then(|| keep(c)).flatten(),
             image: None,
             loops: false,
             rebuilds: 0,
+            overlooks: c.underflow == Underflow::Overlooked,
             dead: AtomicBool::new(false),
             incoming: Mutex::default(),
         });

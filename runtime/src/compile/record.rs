@@ -1,14 +1,14 @@
 //! What tier 1 tells the statistics about regions: made, dropped, and why.
 
 use crate::cache::tables::{Dropped, Retired};
-use crate::cache::unit::Tier;
-use crate::cache::unit::Unit1;
+use crate::cache::unit::{Tier, Unit1};
 use crate::compile::region::Region;
 use crate::compile::tier1::Tier1;
 use crate::stats::{self, Counter, EndReason, RegionRecord};
 use metaphrase_backend::abi::ChainSlot;
 use metaphrase_backend::emit::{CompileOpts, CompiledUnit};
 use std::mem::offset_of;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// How a region came to be.
@@ -46,6 +46,7 @@ impl Tier1 {
     pub(super) fn compile_opts(&self) -> CompileOpts {
         CompileOpts {
             count: self.stats.collect.stats,
+            underflow: self.underflow.load(Ordering::SeqCst),
             ..CompileOpts::default()
         }
     }
@@ -141,7 +142,9 @@ impl Tier1 {
         let links = match why {
             EndReason::Evicted => Counter::BrokenEviction,
             EndReason::Invalidated => Counter::BrokenInvalidation,
-            EndReason::Rebuilt | EndReason::Retreated => Counter::BrokenRebuild,
+            EndReason::Rebuilt | EndReason::Retreated | EndReason::Underflow => {
+                Counter::BrokenRebuild
+            }
         };
         let now = self.stats.now_ns();
         for g in gone {
@@ -153,7 +156,7 @@ impl Tier1 {
                 _ if g.tier != Tier::Optimized => {}
                 EndReason::Evicted => self.stats.add(Counter::EvictedRegions, 1),
                 EndReason::Invalidated => self.stats.add(Counter::InvalidatedRegions, 1),
-                EndReason::Rebuilt | EndReason::Retreated => {}
+                EndReason::Rebuilt | EndReason::Retreated | EndReason::Underflow => {}
             }
             if let Some(mut d) = self.stats.detail() {
                 d.ended(g.id, now, why);

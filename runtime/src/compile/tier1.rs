@@ -12,7 +12,7 @@ use crate::compile::make::Maker;
 use crate::compile::record::Made;
 use crate::compile::region::{self, Region};
 use crate::compile::trace;
-use crate::engine::EngineConfig;
+use crate::engine::{EngineConfig, Underflow};
 use crate::stats::{self, Collector, Counter, EndReason};
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockWriteGuard};
 use crate::vcpu::CpuShared;
@@ -74,6 +74,8 @@ pub struct Tier1 {
     /// For `FrameHeader::look_up`.
     pub look_up: AtomicU64,
     eval_cold: AtomicU64,
+    /// Whether regions are to overlook no underflow ([`super::underflow`]).
+    pub(super) underflow: AtomicBool,
 }
 
 /// All of tier 1's locks, held across a `fork` so that both sides find them in order.
@@ -161,6 +163,7 @@ impl Tier1 {
             unlinked: AtomicU64::new(0),
             look_up: AtomicU64::new(0),
             eval_cold: AtomicU64::new(0),
+            underflow: AtomicBool::new(config.underflow == Underflow::Always),
         }
     }
 
@@ -528,8 +531,11 @@ impl Tier1 {
         tracing::trace!(target: "compile", "{}", compiled.listing());
         let t = self.stats.add_time(Counter::StageBackend, t);
         let made = Made { wait, begun, ops };
-        self.publish(&region, anchor, &compiled, replaces, own, &made);
+        let done = self.publish(&region, anchor, &compiled, replaces, own, &made);
         self.stats.add_time(Counter::StagePublish, t);
+        if !done {
+            self.promote(w, key, queued, own);
+        }
     }
 
     /// As [`Self::choose`], once what belongs to the region and lies in an image has been revived.
@@ -585,6 +591,7 @@ impl Tier1 {
         })
     }
 
+    /// False if it has to be compiled in another way.
     fn publish(
         &self,
         r: &Region,
@@ -593,7 +600,7 @@ impl Tier1 {
         replaces: Option<(u64, u32)>,
         own: Option<&CpuShared>,
         made: &Made,
-    ) {
+    ) -> bool {
         let Some(mut unit) = self.install(
             c,
             Tier::Optimized,
@@ -604,7 +611,7 @@ impl Tier1 {
         ) else {
             self.stats.add(Counter::CompileNoRoom, 1);
             tracing::debug!(target: "compile", "no room for the region at {:#x}", anchor.0);
-            return;
+            return true;
         };
         unit.unit.rebuilds = replaces.map_or(0, |x| x.1);
         let mut t = self.tables.write();
@@ -614,7 +621,11 @@ impl Tier1 {
         };
         if !r.words.iter().all(current) {
             self.stats.add(Counter::CompileStale, 1);
-            return;
+            return true;
+        }
+        if unit.unit.overlooks && self.underflow.load(Ordering::SeqCst) {
+            self.stats.add(Counter::CompileStale, 1);
+            return false;
         }
         self.name_lines(&unit.unit);
         if let Some((old, _)) = replaces {
@@ -627,6 +638,7 @@ impl Tier1 {
         self.record(&unit.unit, r, c, made);
         t.insert_unit(unit.unit, 0, self.unlinked());
         self.free(&mut t);
+        true
     }
 }
 

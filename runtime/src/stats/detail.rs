@@ -20,6 +20,8 @@ pub enum EndReason {
     Rebuilt,
     /// It left for the interpreter too often, at NaNs.
     Retreated,
+    /// It may overlook underflows, and the guest uses FPSR.
+    Underflow,
 }
 
 /// One compiled region.

@@ -119,6 +119,7 @@ impl Bench {
         f.temps = fresh_temps();
         f.header.helpers = self.table.as_ptr() as u64;
         f.set_rounding();
+        f.header.fpsr_used = 1;
         f.header.stop.store(0, Ordering::SeqCst);
         f.header.trap = 0;
         // SAFETY: the window is mapped.
@@ -145,8 +146,7 @@ impl Bench {
                 g.excl_val[1],
                 g.tpidr_el0,
                 g.fpcr as u64,
-                // Underflow: the host looks after rounding, the guest before.
-                (g.fpsr & !8) as u64,
+                g.fpsr as u64,
             ],
             memory,
         }
@@ -232,6 +232,7 @@ impl Bench {
             image: None,
             loops: false,
             rebuilds: 0,
+            overlooks: false,
             dead: AtomicBool::new(false),
             incoming: Default::default(),
         });
@@ -401,11 +402,14 @@ pub fn integer(r: &mut Rng) -> u64 {
 /// Sixteen bytes that are often numbers.
 pub fn vector(r: &mut Rng) -> u128 {
     let quarters = |r: &mut Rng| r.below(200) as f64 / 4.0 - 25.0;
-    let mut half = || match r.below(11) {
+    let mut half = || match r.below(13) {
         0 => f64::to_bits((r.next() >> 40) as f64),
         1 => f32::to_bits((r.next() >> 50) as f32) as u64 | (1.5f32.to_bits() as u64) << 32,
         2 => [f64::NAN, f64::INFINITY, -0.0, 0.0, f64::MIN_POSITIVE, -1.0][r.below(6) as usize]
             .to_bits(),
+        // Their products are rounded up to the smallest normal number.
+        9 => [0x0010_0000_0000_0001, 0x3fef_ffff_ffff_fffe][r.below(2) as usize],
+        10 => [0x0080_0001_3f7f_fffe, 0x3f7f_fffe_0080_0001][r.below(2) as usize],
         3 => 0x7ff0_0000_0000_0001,
         4 => (f32::NAN.to_bits() as u64) << 32 | 0x7f80_0001,
         5 => 0,

@@ -8,7 +8,7 @@ use crate::exec::{
 };
 use crate::generate::Rng;
 use metaphrase_arm64::arch::features::MAX;
-use metaphrase_runtime::engine::{Engine, EngineConfig, JitMode};
+use metaphrase_runtime::engine::{Engine, EngineConfig, JitMode, Underflow};
 use metaphrase_runtime::env::{Access, Environment, Exception, Flow};
 use metaphrase_runtime::stats::Counter;
 use metaphrase_runtime::vcpu::Vcpu;
@@ -209,6 +209,7 @@ pub fn ways() -> Vec<Way> {
         cache_size: 16 << 20,
         max_block: 64,
         cpu: MAX,
+        underflow: Underflow::Always,
         ..EngineConfig::default()
     };
     let single = EngineConfig {
@@ -228,10 +229,15 @@ pub fn ways() -> Vec<Way> {
         optimise: false,
         ..sync(&base)
     };
+    // What most programs run, which do not look at FPSR.
+    let usual = EngineConfig {
+        underflow: Underflow::Never,
+        ..sync(&base)
+    };
     vec![
         ("tier 0", base.clone(), 1),
         ("tier 0, single instructions", single.clone(), 1),
-        ("tier 1", sync(&base), 3),
+        ("tier 1", usual, 3),
         ("tier 1, not optimised", plain, 3),
         ("baseline", warm(&base), 11),
         ("baseline, single instructions", warm(&single), 11),
@@ -246,7 +252,12 @@ pub fn program_ways() -> Vec<Way> {
         threshold,
         cache_size: 16 << 20,
         cpu: MAX,
+        underflow: Underflow::Always,
         ..EngineConfig::default()
+    };
+    let usual = EngineConfig {
+        underflow: Underflow::Never,
+        ..way(JitMode::Sync, 1)
     };
     let single = EngineConfig {
         max_block: 1,
@@ -262,7 +273,7 @@ pub fn program_ways() -> Vec<Way> {
     };
     vec![
         ("program, tier 0", way(JitMode::Off, 1), 1),
-        ("program, at once", way(JitMode::Sync, 1), 2),
+        ("program, at once", usual, 2),
         ("program, single instructions", single, 2),
         ("program, not optimised", plain, 2),
         ("program, baseline", way(JitMode::Sync, 100_000), 2),

@@ -310,7 +310,7 @@ pub fn interesting(rng: &mut Rng) -> u64 {
 
 /// A vector: numbers of moderate size, special values, or anything.
 fn interesting_vector(rng: &mut Rng) -> u128 {
-    const D: [u64; 10] = [
+    const D: [u64; 12] = [
         0,
         0x8000 << 48,
         0x7ff0 << 48,
@@ -321,8 +321,11 @@ fn interesting_vector(rng: &mut Rng) -> u128 {
         0x3ff0 << 48,
         0xbfe0 << 48,
         0x7fef_ffff_ffff_ffff,
+        // Their product is rounded up to the smallest normal number.
+        0x0010_0000_0000_0001,
+        0x3fef_ffff_ffff_fffe,
     ];
-    const S: [u32; 10] = [
+    const S: [u32; 12] = [
         0,
         0x8000_0000,
         0x7f80_0000,
@@ -333,6 +336,8 @@ fn interesting_vector(rng: &mut Rng) -> u128 {
         0x3f80_0000,
         0xc0a0_0000,
         0x7f7f_ffff,
+        0x0080_0001,
+        0x3f7f_fffe,
     ];
     const H: [u16; 8] = [0, 0x8000, 0x7c00, 0x7e00, 0x7c01, 1, 0x3c00, 0xc500];
     match rng.below(6) {

@@ -4,7 +4,7 @@
 use super::super::{Lower, clif_ty};
 use super::{float_lanes, lanes};
 use crate::emit::CompileError;
-use cranelift_codegen::ir::condcodes::FloatCC;
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{self, InstBuilder, types};
 use metaphrase_ir::ops::{Round, VBinKind, VShiftKind, VTernKind, VUnKind};
 use metaphrase_ir::ops_vector::HI;
@@ -43,6 +43,17 @@ impl Lower<'_> {
     /// NaN check and fit. The check happens on the shape's lanes only. A NaN in a lane of one of `from` is one in that lane of `r`.
     fn checked_fp(&mut self, inst: &Inst, s: Shape, r: ir::Value, from: &[ir::Value]) -> Lowered {
         let ty = self.b.func.dfg.value_type(r);
+        if self.may_underflow(inst) {
+            let v = self.result_fp(s, r);
+            if !ty.is_vector() {
+                let bad = self.tiny(r, true);
+                return Ok(Some(self.fix_if(inst, bad, v)?));
+            }
+            let nan = self.b.ins().fcmp(FloatCC::Unordered, r, r);
+            let (nan, tiny) = (self.cast(types::I8X16, nan), self.tiny_lanes(s, r));
+            let bad = self.b.ins().bor(nan, tiny);
+            return Ok(Some(self.fix_if_any(inst, bad, v)?));
+        }
         if self.defers() {
             self.begin_restart();
             let v = self.result_fp(s, r);
@@ -59,6 +70,21 @@ impl Lower<'_> {
             true => self.fix_if_any(inst, nan, v)?,
             false => self.fix_if(inst, nan, v)?,
         }))
+    }
+
+    /// As [`Self::tiny`], ones in the lanes where it holds.
+    fn tiny_lanes(&mut self, s: Shape, r: ir::Value) -> ir::Value {
+        let log2 = s.lane_log2();
+        let v = self.cast(lanes(log2), r);
+        // Without the sign.
+        let twice = self.b.ins().iadd(v, v);
+        let least = match log2 {
+            2 => u64::from(f32::MIN_POSITIVE.to_bits()),
+            _ => f64::MIN_POSITIVE.to_bits(),
+        };
+        let least = self.splat(log2, least * 2);
+        let mask = self.b.ins().icmp(IntCC::Equal, twice, least);
+        self.cast(types::I8X16, mask)
     }
 
     fn arith(&mut self, inst: &Inst, op: Op, s: Shape, args: [ir::Value; 3], n: usize) -> Lowered {
@@ -150,7 +176,12 @@ impl Lower<'_> {
             K::FCvtN if s == Shape::S2 => {
                 let v = self.cast(types::F64X2, a);
                 let r = self.b.ins().fvdemote(v);
-                Ok(Some(self.bytes(r)))
+                let v = self.bytes(r);
+                if !self.may_underflow(inst) {
+                    return Ok(Some(v));
+                }
+                let bad = self.tiny_lanes(Shape::S4, r);
+                Ok(Some(self.fix_if_any(inst, bad, v)?))
             }
             _ => Ok(None),
         }

@@ -4,8 +4,8 @@
 //! best for each guest address.
 
 use super::format::{
-    COUNTER, Entry, FREE, Fault, Field, Foreign, Guard, Header, LOOPS, MAGIC, NOTED, PAGE, Piece,
-    STUBS, Section, Slot, Span, UNLINKED, Unit, hash, rows, worth,
+    COUNTER, Entry, FREE, Fault, Field, Foreign, Guard, Header, LOOPS, MAGIC, NOTED, OVERLOOKS,
+    PAGE, Piece, STUBS, Section, Slot, Span, UNLINKED, Unit, hash, rows, worth,
 };
 use crate::cache::unit::Tier;
 use hashbrown::HashMap;
@@ -147,7 +147,9 @@ impl Draft {
             n_faults: p.faults.len() as u16,
             n_relocs: p.relocs.len() as u16,
             tier: p.tier as u8,
-            flags: if p.loops { LOOPS } else { 0 } | if p.noted { NOTED } else { 0 },
+            flags: [(p.loops, LOOPS), (p.noted, NOTED), (p.overlooks, OVERLOOKS)]
+                .iter()
+                .fold(0, |f, (is, bit)| if *is { f | bit } else { f }),
             rebuilds: p.rebuilds.min(255) as u8,
             guards: p.guards,
         });

@@ -39,6 +39,7 @@ fn piece<'a>(code: &'a [u8], relocs: &'a [Field], pc: u64, to: u64) -> Piece<'a>
         relocs,
         insns: 2,
         loops: false,
+        overlooks: false,
         rebuilds: 0,
         runs: 7,
     }
@@ -70,6 +71,7 @@ fn what_is_put_into_an_image_is_found_in_it() {
     let better = Piece {
         tier: Tier::Trace,
         loops: true,
+        overlooks: true,
         ..piece(&code, &relocs, b, a)
     };
     d.add(&better).expect("room");
@@ -111,7 +113,7 @@ fn what_is_put_into_an_image_is_found_in_it() {
 
     // From one image to the next.
     let p = v.piece(2).expect("a unit");
-    assert!(p.loops && p.noted && p.tier == Tier::Trace);
+    assert!(p.loops && p.noted && p.overlooks && p.tier == Tier::Trace);
     let mut d = Draft::new(place(0x10_0000), 1, &[]);
     d.add(&p).expect("room");
     let again = file(&mut d);

@@ -99,6 +99,7 @@ pub struct Unit {
 
 pub(super) const LOOPS: u8 = 1;
 pub(super) const NOTED: u8 = 2;
+pub(super) const OVERLOOKS: u8 = 4;
 
 impl Unit {
     /// Its compiler.
@@ -113,6 +114,11 @@ impl Unit {
     /// As [`crate::cache::unit::Unit1::loops`].
     pub fn loops(&self) -> bool {
         self.flags & LOOPS != 0
+    }
+
+    /// As [`crate::cache::unit::Unit1::overlooks`].
+    pub fn overlooks(&self) -> bool {
+        self.flags & OVERLOOKS != 0
     }
 
     /// Its slots among all, cells not included.
@@ -276,6 +282,8 @@ pub struct Piece<'a> {
     pub insns: u32,
     /// As in [`crate::cache::unit::Unit1`].
     pub loops: bool,
+    /// As in [`crate::cache::unit::Unit1`].
+    pub overlooks: bool,
     /// As in [`crate::cache::unit::Unit1`].
     pub rebuilds: u32,
     /// How often it has run, in all processes.
@@ -483,6 +491,7 @@ impl<'a> View<'a> {
             relocs: rows(self.relocs, u.relocs, u.n_relocs),
             insns: u.insns,
             loops: u.loops(),
+            overlooks: u.overlooks(),
             rebuilds: u.rebuilds as u32,
             runs: 0,
         })

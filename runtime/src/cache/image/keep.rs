@@ -279,6 +279,7 @@ impl Tier1 {
                 relocs: &relocs?,
                 insns: b.words.len() as u32,
                 loops: false,
+                overlooks: false,
                 rebuilds: 0,
                 runs: 0,
             })?;
@@ -342,6 +343,7 @@ fn piece_of<'a>(t: &Tables, u: &'a Unit1, foreign: &[Foreign]) -> Option<Piece<'
         relocs: &kept.relocs,
         insns: u.guest_insns,
         loops: u.loops,
+        overlooks: u.overlooks,
         rebuilds: u.rebuilds,
         runs: runs.min(u32::MAX as u64) as u32,
     })

@@ -225,6 +225,20 @@ impl Image {
         slots.filter(|n| undo(n)).count() as u64
     }
 
+    /// Has exits that lead to a region that overlooks underflow ask the dispatcher. Whether there is such a region.
+    pub fn refuse(&self) -> bool {
+        // Its own stub for slots that are not linked is the first code.
+        let window = self.view.header.window;
+        let mut any = false;
+        for u in self.view.units.iter().filter(|u| u.overlooks()) {
+            any = true;
+            for (pc, at) in self.view.entries(u) {
+                self.unlink(pc, window + at as u64, window);
+            }
+        }
+        any
+    }
+
     /// What a guard compares with.
     fn guard(&self, slot: u32) -> Option<&AtomicU64> {
         let at = self.slots.start + slot as u64 * size_of::<ChainSlot>() as u64;

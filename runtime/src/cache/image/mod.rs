@@ -110,6 +110,8 @@ pub struct Images {
     texts: RwLock<Vec<Arc<Kept>>>,
     /// Whether any image was opened.
     any: AtomicBool,
+    /// Whether regions that overlook underflow are out of use.
+    refuses: AtomicBool,
     /// Units with lower numbers are the parent's, or have been kept.
     fresh: AtomicU64,
 }
@@ -142,6 +144,7 @@ impl Images {
             setting,
             texts: RwLock::default(),
             any: AtomicBool::new(false),
+            refuses: AtomicBool::new(false),
             fresh: AtomicU64::new(0),
         }
     }
@@ -198,6 +201,9 @@ impl Images {
             other.guard(&kept, true);
             kept.guard(other, true);
         }
+        if self.refuses.load(Ordering::Relaxed) {
+            image.map(Image::refuse);
+        }
         texts.insert(n, Arc::new(kept));
         self.any.fetch_or(image.is_some(), Ordering::Release);
         image
@@ -213,7 +219,19 @@ impl Images {
         let k = texts.get(n.checked_sub(1)?)?;
         let image = k.image().filter(|_| pc < k.text.guest.end)?;
         let (e, code) = image.find(pc)?;
+        let u = image.view.units.get(e.unit as usize)?;
+        if u.overlooks() && self.refuses.load(Ordering::Relaxed) {
+            return None;
+        }
         Some((image, e, code))
+    }
+
+    /// No region of an image that overlooks underflow is found any more, or led to by another unit. Those that have one.
+    pub fn refuse(&self) -> Vec<&'static Image> {
+        let texts = self.texts.write();
+        self.refuses.store(true, Ordering::Relaxed);
+        let images = texts.iter().filter_map(|k| k.image);
+        images.filter(|i| i.refuse()).collect()
     }
 
     /// Whether anything of `[start, end)` is a text's.

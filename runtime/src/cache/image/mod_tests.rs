@@ -56,6 +56,7 @@ impl Process {
             relocs: &[],
             insns: 5,
             loops: false,
+            overlooks: false,
             rebuilds: 0,
             runs: 0,
         };

@@ -135,6 +135,7 @@ impl Tier1 {
             image: Some((image, number)),
             loops: u.loops(),
             rebuilds: u.rebuilds as u32,
+            overlooks: u.overlooks(),
             dead: AtomicBool::new(false),
             incoming: Default::default(),
         });
