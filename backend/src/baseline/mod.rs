@@ -17,6 +17,7 @@ mod atomic;
 mod exit;
 mod flags;
 mod fp;
+mod helper;
 mod int;
 mod memory;
 mod regs;
@@ -500,7 +501,10 @@ impl Baseline {
                 let e = &code.evals()[o.imm as usize];
                 self.int_eval(e) || self.fp_eval(code, i, e) || self.simd_eval(code, i, e)
             }
-            Op0::Call => self.fpsr_call(&code.evals()[o.imm as usize]),
+            Op0::Call => {
+                let e = &code.evals()[o.imm as usize];
+                self.fpsr_call(e) || self.helper_call(e)
+            }
             Op0::Rmw | Op0::Cas | Op0::StoreExcl => self.atomic(&code.evals()[o.imm as usize]),
             _ => false,
         }
