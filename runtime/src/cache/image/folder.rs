@@ -129,7 +129,10 @@ fn remove_at(dir: &File, name: &CStr) -> io::Result<()> {
 
 /// Opens a file that can be trusted, for reading.
 fn open_trusted(dir: &File, name: &CStr) -> io::Result<(File, libc::stat)> {
-    let file = open_at(dir, name, libc::O_RDWR).or_else(|_| open_at(dir, name, libc::O_RDONLY))?;
+    let file = match open_at(dir, name, libc::O_RDWR) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => open_at(dir, name, libc::O_RDONLY)?,
+        r => r?,
+    };
     let s = status(&file)?;
     let regular = s.st_mode & libc::S_IFMT == libc::S_IFREG;
     if !regular || !is_ours(&s) || s.st_mode & OTHERS_WRITE != 0 {
