@@ -388,6 +388,31 @@ fn across(d: &Path, name: &str) -> Option<(PathBuf, [PathBuf; 2])> {
     Some((program, files))
 }
 
+/// Each process makes the same little code anew until that is more work than to write the image again.
+#[test]
+fn little_code_is_kept_in_the_end() {
+    let how = ["-static-pie", "-pthread"];
+    let Some(program) = build("../cpu/underflow", "little", &how) else {
+        return;
+    };
+    settle();
+    let d = scratch("little");
+    let cache = d.join("f");
+    let regions = |args: &[&str]| {
+        let mut c = Command::new(env!("CARGO_BIN_EXE_metaphrase"));
+        c.arg("run").arg(format!("--cache={}", cache.display()));
+        c.arg("--jit-threshold=5000").arg(&program).args(args);
+        c.env("METAPHRASE_LOG", "compile=debug");
+        let log = text(&finish(c).stderr);
+        log.lines().filter(|l| l.contains("region 0x")).count()
+    };
+    regions(&["0", "quiet"]);
+    let made: Vec<usize> = (0..12).map(|_| regions(&["20000", "one"])).collect();
+    assert!(made[0] > 0 && made[1] > 0, "{made:?}");
+    assert_eq!(made[10..], [0, 0], "{made:?}");
+    std::fs::remove_dir_all(d).expect("folder");
+}
+
 /// Regions of an image overlook underflow, which only a program that uses FPSR would notice.
 #[test]
 fn who_looks_at_fpsr_does_not_enter_regions_that_overlook_underflow() {

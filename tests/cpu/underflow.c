@@ -1,6 +1,6 @@
 // Underflow is looked for before rounding: products and narrowed numbers that are rounded up to the smallest normal number raise it. In loops that have
 // been hot before anybody looked at FPSR, on two threads. Prints ok, or what FPSR was and should have been.
-// With arguments: how often to pass over the arrays first, and whether (ask) to look at FPSR at all.
+// With arguments: how often to pass over the arrays first, and whether (ask) to look at FPSR at all; or (one) to have one loop only.
 #include <arm_neon.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -12,7 +12,7 @@ enum { N = 100, UFC = 8, IXC = 16 };
 
 static double a[N], b[N], w[N], d[N];
 static float e[N], f[N], s[N];
-static unsigned passes = 3000;
+static unsigned passes = 3000, kinds;
 static int failed;
 
 #define PASS(name, step, body) \
@@ -56,11 +56,11 @@ static void ordinary(void) {
 static void warm(void) {
     ordinary();
     for (unsigned n = 0; n < passes; n++)
-        for (unsigned k = 0; k < sizeof all / sizeof *all; k++) all[k].pass();
+        for (unsigned k = 0; k < kinds; k++) all[k].pass();
 }
 
 static void expect(const char *what, uint64_t want) {
-    for (unsigned k = 0; k < sizeof all / sizeof *all; k++) {
+    for (unsigned k = 0; k < kinds; k++) {
         clear();
         all[k].pass();
         uint64_t got = raised();
@@ -94,6 +94,7 @@ static void *worker(void *ask) {
 
 int main(int argc, char **argv) {
     int ask = argc < 3 || strcmp(argv[2], "ask") == 0;
+    kinds = argc > 2 && strcmp(argv[2], "one") == 0 ? 1 : sizeof all / sizeof *all;
     if (argc > 1) passes = atoi(argv[1]);
     pthread_t t;
     pthread_create(&t, 0, worker, ask ? &failed : 0);
