@@ -135,7 +135,9 @@ impl Baseline {
     /// Stores the kind of a triple, unless memory has it. Returns the constant second operand that memory still has.
     pub(super) fn kind(&mut self, word: u16, kind: FlagsKind, imm: Option<u64>) -> Option<u64> {
         let kind = kind as u64;
-        let before = self.known(word);
+        // What a trace has no more use for until here is nowhere.
+        let kept = !self.r.may_drop(word);
+        let before = self.known(word).filter(|_| kept);
         self.unknown(word);
         if before.is_none_or(|k| k.kind != kind) {
             self.r.set_imm(word, kind);

@@ -136,6 +136,11 @@ impl Regs {
         w >= self.temps
     }
 
+    /// Whether a word that loses its register is not stored if it is written again before it is read.
+    pub fn may_drop(&self, w: u16) -> bool {
+        self.is_temp(w) && self.uses.known()
+    }
+
     /// Forgets everything, dirty or not.
     pub fn forget_all(&mut self) {
         for r in bits(POOL & !self.free) {

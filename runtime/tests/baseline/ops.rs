@@ -306,6 +306,43 @@ fn long_sequences() {
     run(12, 3000, 60);
 }
 
+/// A temporary's flags get the kind that they had, once a trace has dropped what nobody needed any more.
+#[test]
+fn a_kind_that_was_dropped_is_set_again() {
+    let mut bench = Bench::new();
+    let mut r = Rng(6);
+    let memory = random_memory(&mut r);
+    let x = (HEADER_SIZE / 8) as u16;
+    let temp = TEMPS + 40;
+    let mut code = Draft::default();
+    let mut push = |op, d, a, b| {
+        code.ops.push(BOp {
+            op,
+            d,
+            a,
+            b,
+            imm: 0,
+        })
+    };
+    for n in 0..2 {
+        push(Op0::FlagsSub64, temp, x + n, x + 1 + n);
+        push(Op0::MovFlags, FLAGS, temp, 0);
+        // More than there are registers.
+        for k in 4..24 {
+            push(Op0::Add64, x + k, x + k, x + k + 1);
+        }
+    }
+    push(Op0::Goto, 0, 0, 0);
+    code.succ = Some(Pair {
+        taken: 0x77,
+        fall: 0x77,
+    });
+    let code = code.finish().expect("short");
+    let b = Block0::new(PC, 0, arena::slice(&[]), code, Ends::Other, None);
+    let g = random_state(&mut r);
+    bench.check(&b, &g, &memory, &|_| None, &|| "flags".into());
+}
+
 #[test]
 fn counter_stop_links_and_jump_cache() {
     let mut bench = Bench::new();
