@@ -154,7 +154,7 @@ impl Baseline {
     }
 
     /// A fresh register with the scalar at word `w`, zero above.
-    fn copy_scalar(&mut self, w: u16, wide: bool) -> Xmm {
+    pub(super) fn copy_scalar(&mut self, w: u16, wide: bool) -> Xmm {
         self.r.get_d(w);
         let x = self.r.alloc_x();
         if wide {
@@ -166,7 +166,7 @@ impl Baseline {
     }
 
     /// Word `w` = the scalar in `x`, zero above.
-    fn set_scalar(&mut self, w: u16, x: Xmm, wide: bool) {
+    pub(super) fn set_scalar(&mut self, w: u16, x: Xmm, wide: bool) {
         self.r.set_d(w, x);
         self.r.mark_zero(x, wide);
     }

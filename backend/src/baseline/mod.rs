@@ -17,6 +17,7 @@ mod atomic;
 mod exit;
 mod flags;
 mod fp;
+mod half;
 mod helper;
 mod int;
 mod memory;
@@ -53,6 +54,7 @@ struct Host {
     lzcnt: bool,
     popcnt: bool,
     fma: bool,
+    f16c: bool,
     sse42: bool,
     avx2: bool,
     aes: bool,
@@ -244,6 +246,7 @@ impl Baseline {
                 lzcnt: std::is_x86_feature_detected!("lzcnt"),
                 popcnt: std::is_x86_feature_detected!("popcnt"),
                 fma: std::is_x86_feature_detected!("fma"),
+                f16c: std::is_x86_feature_detected!("f16c"),
                 sse42: std::is_x86_feature_detected!("sse4.2"),
                 avx2: std::is_x86_feature_detected!("avx2"),
                 aes: std::is_x86_feature_detected!("aes"),
@@ -295,6 +298,7 @@ impl Baseline {
             lzcnt: true,
             popcnt: true,
             fma: true,
+            f16c: true,
             sse42: true,
             avx2: true,
             aes: true,
@@ -499,7 +503,10 @@ impl Baseline {
         match o.op {
             Op0::Eval => {
                 let e = &code.evals()[o.imm as usize];
-                self.int_eval(e) || self.fp_eval(code, i, e) || self.simd_eval(code, i, e)
+                self.int_eval(e)
+                    || self.fp_eval(code, i, e)
+                    || self.half(i, e)
+                    || self.simd_eval(code, i, e)
             }
             Op0::Call => {
                 let e = &code.evals()[o.imm as usize];

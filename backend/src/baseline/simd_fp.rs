@@ -294,7 +294,7 @@ impl Baseline {
     }
 
     /// `x` is the result unless a bit of `t` is set.
-    fn unless(&mut self, i: u32, e: &EvalDesc, t: Xmm, x: Xmm) {
+    pub(super) fn unless(&mut self, i: u32, e: &EvalDesc, t: Xmm, x: Xmm) {
         self.v2(s38(0x17), t, t); // ptest
         self.again_v(i, e, cc::NE, x);
         self.resume(1);

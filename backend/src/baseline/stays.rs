@@ -23,13 +23,19 @@ fn multiplies_long(code: &Bytecode) -> bool {
 fn native(i: &Inst) -> bool {
     let aes = || std::is_x86_feature_detected!("aes");
     let sha = || std::is_x86_feature_detected!("sha");
+    let f16c = || std::is_x86_feature_detected!("f16c");
     match i.op {
         // And what surrounds them need not be strict about flags nobody asks for.
         Op::Call => matches!(
             HelperId::from_imm(i.imm),
             Some(HelperId::ReadFpsr | HelperId::WriteFpsr)
         ),
-        Op::VUn => matches!(VUnKind::from_aux(i.aux), VUnKind::AesMc | VUnKind::AesIMc) && aes(),
+        Op::FCvtFromH | Op::FCvtToH => f16c(),
+        Op::VUn => match VUnKind::from_aux(i.aux) {
+            VUnKind::AesMc | VUnKind::AesIMc => aes(),
+            VUnKind::FCvtL | VUnKind::FCvtN => i.shape() == Shape::H4 && f16c(),
+            _ => false,
+        },
         Op::VBin => match VBinKind::from_aux(i.aux) {
             VBinKind::AesE | VBinKind::AesD => aes(),
             VBinKind::Sha256Su0 => sha(),

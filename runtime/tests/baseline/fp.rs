@@ -22,6 +22,10 @@ const ROWS: &[(u32, u32)] = &[
     (0xffbf_fc00, 0x1e21_4000), // FNEG
     (0xffff_fc00, 0x1e22_c000), // FCVT D, S
     (0xffff_fc00, 0x1e62_4000), // FCVT S, D
+    (0xffff_fc00, 0x1e23_c000), // FCVT H, S
+    (0xffff_7c00, 0x1ee2_4000), // FCVT S, H and D, H
+    (0xbfff_fc00, 0x0e21_7800), // FCVTL from halves
+    (0xbfff_fc00, 0x0e21_6800), // FCVTN to halves
     (0x7fbf_fc00, 0x1e23_0000), // UCVTF
     (0x7fbf_fc00, 0x1e22_0000), // SCVTF
     (0x7fbf_fc00, 0x1e38_0000), // FCVTZS

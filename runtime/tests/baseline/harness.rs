@@ -407,9 +407,13 @@ pub fn vector(r: &mut Rng) -> u128 {
         1 => f32::to_bits((r.next() >> 50) as f32) as u64 | (1.5f32.to_bits() as u64) << 32,
         2 => [f64::NAN, f64::INFINITY, -0.0, 0.0, f64::MIN_POSITIVE, -1.0][r.below(6) as usize]
             .to_bits(),
-        // Their products are rounded up to the smallest normal number.
+        // Their products are rounded up to the smallest normal number, or they are when they become halves.
         9 => [0x0010_0000_0000_0001, 0x3fef_ffff_ffff_fffe][r.below(2) as usize],
-        10 => [0x0080_0001_3f7f_fffe, 0x3f7f_fffe_0080_0001][r.below(2) as usize],
+        10 => [
+            0x0080_0001_3f7f_fffe,
+            0x3f7f_fffe_0080_0001,
+            0xb87f_ffff_387f_f001,
+        ][r.below(3) as usize],
         3 => 0x7ff0_0000_0000_0001,
         4 => (f32::NAN.to_bits() as u64) << 32 | 0x7f80_0001,
         5 => 0,
