@@ -144,6 +144,8 @@ impl Needed {
                 self.mark(i.args[0], VALUE);
                 return self.mark(i.args[1], bits);
             }
+            // What it would store is not looked at if the monitor does not hold.
+            Op::StoreExcl => return self.mark(i.args[0], VALUE | KEPT),
             Op::Zext | Op::Sext | Op::Trunc | Op::Bitcast => VALUE | bits & KEPT,
             _ if executed(i) => VALUE | KEPT,
             _ => VALUE,

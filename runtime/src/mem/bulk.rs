@@ -78,7 +78,9 @@ pub fn upward(to: u64, from: From, n: u64) -> Moved {
 
 /// The last of `n` bytes at `to` from those at `from`, downwards: right where the source begins below the destination.
 pub fn downward(to: u64, from: u64, n: u64) -> Moved {
-    let (t, f) = (bare(to), bare(from));
+    // What counts is the tag where the transfer begins, which is the end.
+    let start = |at: u64| bare(at.wrapping_add(n)).wrapping_sub(n);
+    let (t, f) = (start(to), start(from));
     let most = n.min(MOST);
     let mut done = 0;
     let at = |left: u64| (t.wrapping_add(left), From::Memory(f.wrapping_add(left)));
