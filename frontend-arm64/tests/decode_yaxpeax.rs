@@ -37,7 +37,7 @@ const ACCEPTED: &[(&[u32], &str, &str)] = &[
         "Invalid"),
     (&[0b1010, 0b1011, 0b1001, 0b1101], "FEAT_PAuth_LR (v9.5), outside this table",
         "AUTIA171615 AUTIASPPC AUTIASPPCR AUTIB171615 AUTIBSPPC AUTIBSPPCR PACIA171615 PACIASPPC \
-        PACIB171615 PACIBSPPC RETAASPPC RETAASPPCR RETABSPPC RETABSPPCR"),
+        PACIB171615 PACIBSPPC PACNBIASPPC PACNBIBSPPC RETAASPPC RETAASPPCR RETABSPPC RETABSPPCR"),
     (&[0b1010], "PSTATE fields and op0 = 00 that are no register; SB with CRm",
         "MSR SB"),
     (&[0b1001], "reserved bitmask immediates, hw of a W register",
