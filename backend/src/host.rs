@@ -89,7 +89,7 @@ pub fn features() -> u32 {
         };
     }
     let bits = bits!["sse3" "ssse3" "sse4.1" "sse4.2" "popcnt" "lzcnt" "bmi1" "bmi2" "cmpxchg16b" "avx" "avx2" "fma" "f16c" "aes" "pclmulqdq"
-        "sha" "avx512f" "avx512dq" "avx512vl" "avx512bitalg" "avx512vbmi"];
+        "sha" "avx512f" "avx512dq" "avx512vl" "avx512bitalg" "avx512vbmi" "gfni"];
     bits.iter()
         .enumerate()
         .map(|(i, b)| u32::from(*b) << i)

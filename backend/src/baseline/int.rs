@@ -336,6 +336,14 @@ impl Baseline {
     fn rbit(&mut self, o: &BOp, w: bool) {
         let a = self.r.get(o.a);
         let d = self.r.alloc();
+        if self.host.gfni {
+            let x = self.r.alloc_x();
+            self.r.asm.movq_xr(x, a);
+            self.reverse_bits(x);
+            self.r.asm.movq_rx(d, x);
+            self.bswap_in(d, w);
+            return self.r.set(o.d, d);
+        }
         let (t, k) = (self.r.alloc(), self.r.alloc());
         self.r.asm.mov(d, a);
         self.bswap_in(d, w);

@@ -322,6 +322,12 @@ impl Baseline {
                 self.result(e, s, x)
             }
             Cnt if l == 0 => self.count_bits(e, s),
+            Rbit if l == 0 && self.host.gfni => {
+                let a = self.r.get_v(e.args[0]);
+                let x = self.copy_v(a);
+                self.reverse_bits(x);
+                self.result(e, s, x)
+            }
             SAddLp | UAddLp => self.add_neighbours(e, k == SAddLp, s),
             SqXtn | UqXtn | SqXtUn if s.bits() == 64 && l < 2 => {
                 let w = self.r.get_v(e.args[0]);
@@ -352,6 +358,13 @@ impl Baseline {
             self.invert(x);
         }
         self.result(e, s, x)
+    }
+
+    /// Turns the bits of each byte round (GFNI).
+    pub(super) fn reverse_bits(&mut self, x: Xmm) {
+        let rows = self.splat(3, 0x8040_2010_0804_0201);
+        self.v2(Enc(0x66, 3, 0xce), x, rows); // gf2p8affineqb
+        self.r.asm.put(0, 1);
     }
 
     /// Bits of each byte, by a table for four of them.

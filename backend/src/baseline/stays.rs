@@ -33,6 +33,7 @@ fn native(i: &Inst) -> bool {
         Op::FCvtFromH | Op::FCvtToH => f16c(),
         Op::VUn => match VUnKind::from_aux(i.aux) {
             VUnKind::AesMc | VUnKind::AesIMc => aes(),
+            VUnKind::Rbit => std::is_x86_feature_detected!("gfni"),
             VUnKind::FCvtL | VUnKind::FCvtN => i.shape() == Shape::H4 && f16c(),
             _ => false,
         },
