@@ -388,60 +388,68 @@ fn across(d: &Path, name: &str) -> Option<(PathBuf, [PathBuf; 2])> {
     Some((program, files))
 }
 
+/// `tests/cpu/underflow.c`, and a folder for what is kept of it.
+struct Loops {
+    program: PathBuf,
+    folder: PathBuf,
+    threshold: u32,
+}
+
+impl Loops {
+    fn build(name: &str, threshold: u32) -> Option<Loops> {
+        let program = build("../cpu/underflow", name, &["-static-pie", "-pthread"])?;
+        settle();
+        let folder = scratch(name);
+        Some(Loops {
+            program,
+            folder,
+            threshold,
+        })
+    }
+
+    /// Runs it; how many regions were compiled, and the log.
+    fn regions(&self, args: &[&str]) -> (usize, String) {
+        let mut c = Command::new(env!("CARGO_BIN_EXE_metaphrase"));
+        let cache = self.folder.join("f");
+        c.arg("run").arg(format!("--cache={}", cache.display()));
+        c.arg(format!("--jit-threshold={}", self.threshold));
+        c.arg(&self.program).args(args);
+        c.env("METAPHRASE_LOG", "compile=debug");
+        let out = finish(c);
+        assert_eq!(text(&out.stdout), "ok\n");
+        let log = text(&out.stderr);
+        let made = log.lines().filter(|l| l.contains("region 0x")).count();
+        (made, log)
+    }
+}
+
 /// Each process makes the same little code anew until that is more work than to write the image again.
 #[test]
 fn little_code_is_kept_in_the_end() {
-    let how = ["-static-pie", "-pthread"];
-    let Some(program) = build("../cpu/underflow", "little", &how) else {
+    let Some(l) = Loops::build("little", 5000) else {
         return;
     };
-    settle();
-    let d = scratch("little");
-    let cache = d.join("f");
-    let regions = |args: &[&str]| {
-        let mut c = Command::new(env!("CARGO_BIN_EXE_metaphrase"));
-        c.arg("run").arg(format!("--cache={}", cache.display()));
-        c.arg("--jit-threshold=5000").arg(&program).args(args);
-        c.env("METAPHRASE_LOG", "compile=debug");
-        let log = text(&finish(c).stderr);
-        log.lines().filter(|l| l.contains("region 0x")).count()
-    };
-    regions(&["0", "quiet"]);
-    let made: Vec<usize> = (0..12).map(|_| regions(&["20000", "one"])).collect();
+    l.regions(&["0", "quiet"]);
+    let made: Vec<usize> = (0..12).map(|_| l.regions(&["20000", "one"]).0).collect();
     assert!(made[0] > 0 && made[1] > 0, "{made:?}");
     assert_eq!(made[10..], [0, 0], "{made:?}");
-    std::fs::remove_dir_all(d).expect("folder");
+    std::fs::remove_dir_all(l.folder).expect("folder");
 }
 
 /// Regions of an image overlook underflow, which only a program that uses FPSR would notice.
 #[test]
 fn who_looks_at_fpsr_does_not_enter_regions_that_overlook_underflow() {
-    let how = ["-static-pie", "-pthread"];
-    let Some(program) = build("../cpu/underflow", "underflow", &how) else {
+    let Some(l) = Loops::build("underflow", 200) else {
         return;
     };
-    settle();
-    let d = scratch("underflow");
-    let cache = d.join("f");
-    let run = |args: &[&str]| {
-        let mut c = Command::new(env!("CARGO_BIN_EXE_metaphrase"));
-        c.arg("run").arg(format!("--cache={}", cache.display()));
-        c.arg("--jit-threshold=200").arg(&program).args(args);
-        c.env("METAPHRASE_LOG", "compile=debug");
-        let out = finish(c);
-        assert_eq!(text(&out.stdout), "ok\n");
-        text(&out.stderr)
-    };
-    let compiled = |log: &str| log.lines().filter(|l| l.contains("region 0x")).count();
     // The loops, not their callers.
-    assert!(compiled(&run(&["40000", "quiet"])) >= 12);
-    assert_eq!(compiled(&run(&["0", "quiet"])), 0);
+    assert!(l.regions(&["40000", "quiet"]).0 >= 12);
+    assert_eq!(l.regions(&["0", "quiet"]).0, 0);
     // Now they are in the image, where each begins with the first pass. Once FPSR is used they are made anew, and not kept.
-    let log = run(&["20000", "ask"]);
-    assert!(log.contains("FPSR is used"), "{log}");
-    assert!(compiled(&log) > 0, "{log}");
-    assert_eq!(compiled(&run(&["1000", "quiet"])), 0);
-    std::fs::remove_dir_all(d).expect("folder");
+    let (made, log) = l.regions(&["20000", "ask"]);
+    assert!(log.contains("FPSR is used") && made > 0, "{log}");
+    assert_eq!(l.regions(&["1000", "quiet"]).0, 0);
+    std::fs::remove_dir_all(l.folder).expect("folder");
 }
 
 #[test]

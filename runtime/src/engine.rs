@@ -45,10 +45,10 @@ pub enum JitMode {
     Background,
 }
 
-/// Whether regions look for underflow where the guest does, before rounding: it costs arithmetic up to a third of its time. (Everything else always
+/// Whether regions look for underflow where the guest does, before rounding: arithmetic takes up to half as long again then. (Everything else always
 /// does.)
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Underflow {
+pub enum FindUnderflow {
     /// No: FPSR.UFC may be clear where the guest would have it set (tests).
     Never,
     /// Once a CPU accesses FPSR by an instruction.
@@ -73,7 +73,7 @@ pub struct EngineConfig {
     /// Most guest instructions in a block of tier 0, at least 1. Smaller ones are for tests: it must not matter.
     pub max_block: u32,
     /// Whether regions look for underflow where the guest does.
-    pub underflow: Underflow,
+    pub underflow: FindUnderflow,
     /// Whether tier 1 optimises IR. It must not matter either, but for speed.
     pub optimise: bool,
     /// Statistics wanted.
@@ -91,7 +91,7 @@ impl Default for EngineConfig {
             cache_size: 256 << 20,
             cpu: DEFAULT,
             max_block: 32,
-            underflow: Underflow::WhenUsed,
+            underflow: FindUnderflow::WhenUsed,
             optimise: true,
             collect: Collect::default(),
             images: None,
@@ -232,7 +232,7 @@ impl Engine {
                 // What the exit belongs to may have been retired and freed.
                 from = From::Nothing;
             }
-            if cpu.begins_to_use_fpsr() && self.config.underflow == Underflow::WhenUsed {
+            if cpu.begins_to_use_fpsr() && self.config.underflow == FindUnderflow::WhenUsed {
                 self.tier1.look_for_underflow();
             }
             let linking = matches!(from, From::Slot(_));

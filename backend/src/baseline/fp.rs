@@ -125,7 +125,7 @@ impl Baseline {
                 let x = self.zeroed();
                 self.r.asm.rr(scalar(from, 0x5a), false, x, a);
                 if from {
-                    // NaNs are the guest's.
+                    // As integers: NaNs are the guest's.
                     let t = self.r.alloc();
                     self.r.asm.rr(Enc(0x66, 1, 0x7e), false, x, t); // movd
                     self.r.asm.alu(alu::ADD, false, t, t);
@@ -636,6 +636,7 @@ impl Baseline {
             Some(HelperId::WriteFpsr) => Self::write_fpsr,
             _ => return false,
         };
+        // The first access is the interpreter's, so that the runtime learns of it.
         let m = &mut self.r.asm;
         m.header(Enc(0, 0, 0x83), false, 7, FPSR_USED); // cmp
         m.put(0, 1);

@@ -1,7 +1,7 @@
 //! Helpers of the runtime, called as regions call them: without the interpreter in between.
 
+use super::Baseline;
 use super::asm::{Enc, Gpr, RAX, RCX, RDI, RDX, RSI, STATE};
-use super::{Baseline, Known};
 use crate::abi::{FrameHeader, STATE_BIAS};
 use crate::bytecode::EvalDesc;
 use metaphrase_ir::Type;
@@ -16,10 +16,7 @@ impl Baseline {
         if !e.tys.iter().take(ARGS.len()).all(|ty| words(*ty)) || !words(e.inst.ty) {
             return false;
         }
-        self.evals += 1;
-        self.r.flush();
-        self.r.forget_all();
-        self.known = [Known::default(); 2];
+        self.give_state();
         let a = &mut self.r.asm;
         for ((r, w), ty) in ARGS.into_iter().zip(e.args).zip(e.tys) {
             if ty == Type::I64 {

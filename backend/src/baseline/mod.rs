@@ -520,12 +520,17 @@ impl Baseline {
         }
     }
 
-    /// The runtime executes the op.
-    fn call_out(&mut self, i: u32, o: &BOp) {
+    /// The runtime is about to execute the op: it may read and change all of the guest's state.
+    fn give_state(&mut self) {
         self.evals += 1;
         self.r.flush();
         self.r.forget_all();
         self.known = [Known::default(); 2];
+    }
+
+    /// The runtime executes the op.
+    fn call_out(&mut self, i: u32, o: &BOp) {
+        self.give_state();
         let a = &mut self.r.asm;
         a.mov_imm(RSI, i as u64 * size_of::<BOp>() as u64);
         a.put(0xe8, 5); // call

@@ -1,14 +1,14 @@
 //! What is better left to baseline code however often it runs.
 
-use crate::bytecode::{BOp, Bytecode, Op0};
+use crate::bytecode::{BOp, Bytecode, EvalDesc, Op0};
 use metaphrase_ir::helper::HelperId;
 use metaphrase_ir::ops::{VBinKind, VTernKind, VUnKind};
-use metaphrase_ir::{Cond, Inst, Op, Shape};
+use metaphrase_ir::{Cond, Op, Shape, Type};
 
 /// Whether a block is better left to the baseline: Cranelift has no op for what it contains, the host has an instruction; or it is
 /// arithmetic on long numbers, whose carries go round loops and cost regions more spilling than traces.
 pub fn stays(code: &Bytecode) -> bool {
-    code.evals().iter().any(|e| native(&e.inst)) || multiplies_long(code)
+    code.evals().iter().any(native) || multiplies_long(code)
 }
 
 /// Whether a block has high halves of products and takes single carries in. (Chains of ADCS do as well in regions.)
@@ -20,7 +20,8 @@ fn multiplies_long(code: &Bytecode) -> bool {
 }
 
 /// Whether an op has a template here on this host, and no way but a call in regions.
-fn native(i: &Inst) -> bool {
+fn native(e: &EvalDesc) -> bool {
+    let i = &e.inst;
     let aes = || std::is_x86_feature_detected!("aes");
     let sha = || std::is_x86_feature_detected!("sha");
     let f16c = || std::is_x86_feature_detected!("f16c");
@@ -30,7 +31,8 @@ fn native(i: &Inst) -> bool {
             HelperId::from_imm(i.imm),
             Some(HelperId::ReadFpsr | HelperId::WriteFpsr)
         ),
-        Op::FCvtFromH | Op::FCvtToH => f16c(),
+        Op::FCvtFromH => f16c(),
+        Op::FCvtToH => e.tys[0] == Type::F32 && f16c(),
         Op::VUn => match VUnKind::from_aux(i.aux) {
             VUnKind::AesMc | VUnKind::AesIMc => aes(),
             VUnKind::Rbit => std::is_x86_feature_detected!("gfni"),

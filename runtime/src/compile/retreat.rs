@@ -48,12 +48,8 @@ impl Tier1 {
         tracing::debug!(target: "compile", "{} regions with {:#x} leave too often", gone.len(), key.0);
         self.stats.add(Counter::Retreats, gone.len() as u64);
         self.count_dropped(gone, EndReason::Retreated);
-        self.purge_jump_caches(&mut t);
-        // CPUs may know the code by its place in an image.
-        let number = self.block_epoch.load(Ordering::SeqCst) + 1;
-        self.retired.lock().push(number, &pcs);
-        self.block_epoch.store(number, Ordering::SeqCst);
-        self.epoch.fetch_add(1, Ordering::SeqCst);
+        // They may know the code by its place in an image.
+        self.tell_cpus(&mut t, Some(&pcs));
         self.free(&mut t);
         true
     }

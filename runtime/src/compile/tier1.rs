@@ -12,7 +12,7 @@ use crate::compile::make::Maker;
 use crate::compile::record::Made;
 use crate::compile::region::{self, Region};
 use crate::compile::trace;
-use crate::engine::{EngineConfig, Underflow};
+use crate::engine::{EngineConfig, FindUnderflow};
 use crate::stats::{self, Collector, Counter, EndReason};
 use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockWriteGuard};
 use crate::vcpu::CpuShared;
@@ -137,6 +137,11 @@ impl Tier1 {
             config.max_block,
             config.optimise,
         );
+        let images = Images::new(config.images.clone(), &settings);
+        let underflow = config.underflow == FindUnderflow::Always;
+        if underflow {
+            images.refuse();
+        }
         Tier1 {
             stats,
             threshold: config.threshold,
@@ -144,7 +149,7 @@ impl Tier1 {
             optimise: config.optimise,
             cache_size: config.cache_size,
             max_block: config.max_block,
-            images: Images::new(config.images.clone(), &settings),
+            images,
             tables: RwLock::default(),
             epoch: AtomicU64::new(1),
             block_epoch: AtomicU64::new(1),
@@ -163,7 +168,7 @@ impl Tier1 {
             unlinked: AtomicU64::new(0),
             look_up: AtomicU64::new(0),
             eval_cold: AtomicU64::new(0),
-            underflow: AtomicBool::new(config.underflow == Underflow::Always),
+            underflow: AtomicBool::new(underflow),
         }
     }
 
@@ -237,14 +242,7 @@ impl Tier1 {
             }
         }
         self.count_invalidated(&gone);
-        self.purge_jump_caches(&mut t);
-        let number = self.block_epoch.load(Ordering::SeqCst) + 1;
-        match closed.is_empty() {
-            true => self.retired.lock().push(number, &gone.pcs),
-            false => self.retired.lock().push_all(number),
-        }
-        self.block_epoch.store(number, Ordering::SeqCst);
-        self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.tell_cpus(&mut t, closed.is_empty().then_some(&gone.pcs));
         if !gone.units.is_empty() || !closed.is_empty() || disarmed {
             // Others may be in a loop that has just been patched.
             self.stop_all();
@@ -258,6 +256,18 @@ impl Tier1 {
         let m = self.memory.lock();
         m.as_ref()
             .map_or((0, 0), |m| (m.capacity() as u64, m.in_use() as u64))
+    }
+
+    /// Blocks at `pcs` (`None`: anywhere) or their code have been retired: CPUs forget them, and another epoch begins.
+    pub(super) fn tell_cpus(&self, t: &mut Tables, pcs: Option<&Vec<u64>>) {
+        self.purge_jump_caches(t);
+        let number = self.block_epoch.load(Ordering::SeqCst) + 1;
+        match pcs {
+            Some(pcs) => self.retired.lock().push(number, pcs),
+            None => self.retired.lock().push_all(number),
+        }
+        self.block_epoch.store(number, Ordering::SeqCst);
+        self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Removes retired entries from every CPU's jump cache. A CPU may still be inside an old unit, but cannot enter one by an

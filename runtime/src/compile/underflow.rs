@@ -25,8 +25,8 @@ impl Tier1 {
             return;
         }
         tracing::debug!(target: "compile", "FPSR is used: {} regions are given up", inexact.len());
+        let epoch = self.epoch.load(Ordering::SeqCst);
         for id in inexact {
-            let epoch = self.epoch.load(Ordering::SeqCst);
             let gone = t.retire_unit(id, epoch, self.unlinked());
             self.count_dropped(gone, EndReason::Underflow);
         }
@@ -35,11 +35,7 @@ impl Tier1 {
                 forget_code(&c.jumps, i.code());
             }
         }
-        self.purge_jump_caches(&mut t);
-        let number = self.block_epoch.load(Ordering::SeqCst) + 1;
-        self.retired.lock().push_all(number);
-        self.block_epoch.store(number, Ordering::SeqCst);
-        self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.tell_cpus(&mut t, None);
         // Others may be in a loop that has just been retired.
         self.stop_all();
         self.free(&mut t);

@@ -8,7 +8,7 @@ use crate::exec::{
 };
 use crate::generate::Rng;
 use metaphrase_arm64::arch::features::MAX;
-use metaphrase_runtime::engine::{Engine, EngineConfig, JitMode, Underflow};
+use metaphrase_runtime::engine::{Engine, EngineConfig, FindUnderflow, JitMode};
 use metaphrase_runtime::env::{Access, Environment, Exception, Flow};
 use metaphrase_runtime::stats::Counter;
 use metaphrase_runtime::vcpu::Vcpu;
@@ -209,7 +209,7 @@ pub fn ways() -> Vec<Way> {
         cache_size: 16 << 20,
         max_block: 64,
         cpu: MAX,
-        underflow: Underflow::Always,
+        underflow: FindUnderflow::Always,
         ..EngineConfig::default()
     };
     let single = EngineConfig {
@@ -231,7 +231,7 @@ pub fn ways() -> Vec<Way> {
     };
     // What most programs run, which do not look at FPSR.
     let usual = EngineConfig {
-        underflow: Underflow::Never,
+        underflow: FindUnderflow::Never,
         ..sync(&base)
     };
     vec![
@@ -252,11 +252,11 @@ pub fn program_ways() -> Vec<Way> {
         threshold,
         cache_size: 16 << 20,
         cpu: MAX,
-        underflow: Underflow::Always,
+        underflow: FindUnderflow::Always,
         ..EngineConfig::default()
     };
     let usual = EngineConfig {
-        underflow: Underflow::Never,
+        underflow: FindUnderflow::Never,
         ..way(JitMode::Sync, 1)
     };
     let single = EngineConfig {

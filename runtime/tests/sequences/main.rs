@@ -24,13 +24,13 @@ use engines::{Arena, Machine, Way, machine, program_ways, ways};
 use exec::{Group, Regs, SIGALRM, SIGSEGV, differences, interpret};
 use generate::{Generator, Rng};
 use metaphrase_arm64::translate::Config;
-use metaphrase_runtime::engine::{EngineConfig, JitMode, Underflow};
+use metaphrase_runtime::engine::{EngineConfig, FindUnderflow, JitMode};
 use std::collections::BTreeMap;
 
 /// FPSR.UFC, if the executor may leave it clear.
 fn overlooked(c: &EngineConfig) -> u32 {
     const UFC: u32 = 1 << 3;
-    if c.underflow == Underflow::Never {
+    if c.underflow == FindUnderflow::Never {
         UFC
     } else {
         0

@@ -98,7 +98,7 @@ fn run(m: &mut Machine, arena: &mut Arena, g: &Group) {
 
 /// The cases of one process: it must come to its end.
 #[test]
-#[ignore = "a process of its own, which `cargo test -p metaphrase-runtime --test sequences random_words_do_not_panic` starts"]
+#[ignore = "one share of the cases, in a process of its own because a panic or a fault would end all; run by: cargo test -p metaphrase-runtime --test sequences random_words_do_not_panic"]
 fn share() {
     let (first, cases) = (
         number("METAPHRASE_FUZZ_SEED", 1),

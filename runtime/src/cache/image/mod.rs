@@ -219,8 +219,8 @@ impl Images {
         let k = texts.get(n.checked_sub(1)?)?;
         let image = k.image().filter(|_| pc < k.text.guest.end)?;
         let (e, code) = image.find(pc)?;
-        let u = image.view.units.get(e.unit as usize)?;
-        if u.overlooks() && self.refuses.load(Ordering::Relaxed) {
+        let unit = || image.view.units.get(e.unit as usize);
+        if self.refuses.load(Ordering::Relaxed) && unit().is_some_and(|u| u.overlooks()) {
             return None;
         }
         Some((image, e, code))
